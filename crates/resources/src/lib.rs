@@ -18,8 +18,10 @@
 //! assert_eq!(secrets.rules.validate_create(&secret), []);
 //! ```
 
+mod json;
 mod kinds;
 pub mod metadata;
+mod quantity;
 mod registry;
 mod resource;
 mod rules;

@@ -12,8 +12,8 @@ use crate::table::{self, Column};
 /// The rules of one kind: names, defaulting, what a client may write, and how a table shows it.
 ///
 /// A server calls them in upstream's order (`k8s.io/apiserver/pkg/registry/rest`). For a creation:
-/// [`default`](Self::default), [`prepare_create`](Self::prepare_create), a name from `generateName`,
-/// [`metadata::validate_create`](crate::metadata::validate_create),
+/// [`default`](Self::default), a name from `generateName`, [`prepare_create`](Self::prepare_create),
+/// [`metadata::validate_create`](crate::metadata::validate_create) and
 /// [`validate_create`](Self::validate_create), [`warnings`](Self::warnings). For an update the
 /// functions of that name likewise. Objects are in the canonical form of
 /// [`decode`](burgee_wire::decode) and stay in it.
@@ -89,17 +89,15 @@ pub trait Rules: Send + Sync {
         field_at(object, field)
     }
 
-    /// The columns of a table of these objects; the first is the name.
+    /// The columns of a table of these objects.
     fn columns(&self) -> &'static [Column] {
-        table::NAME_AND_AGE
+        table::NAME_AND_CREATED_AT
     }
 
-    /// One row: a cell for each of [`columns`](Self::columns).
+    /// One row: a cell for each of [`columns`](Self::columns), also for those of wide output.
     fn cells(&self, object: &Object, now: Timestamp) -> Vec<Value> {
-        vec![
-            object.metadata.name.as_str().into(),
-            table::age(object, now).into(),
-        ]
+        let _ = now;
+        vec![table::name(object), table::created_at(object)]
     }
 
     /// Whether an update may come without a resource version.
@@ -112,9 +110,15 @@ pub trait Rules: Send + Sync {
         false
     }
 
-    /// Seconds that a deletion takes when the client names no grace period.
+    /// Seconds that a deletion takes when the client asks for none in particular.
     fn default_grace_period(&self, object: &Object) -> i64 {
-        let _ = object;
+        self.grace_period(object, None)
+    }
+
+    /// Seconds that a deletion takes when the client asks for so many. Zero deletes at once, as is
+    /// always the case for kinds that have nothing to end gracefully.
+    fn grace_period(&self, object: &Object, requested: Option<i64>) -> i64 {
+        let _ = (object, requested);
         0
     }
 }

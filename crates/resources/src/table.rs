@@ -2,6 +2,7 @@
 
 use burgee_wire::{Object, Time};
 use jiff::Timestamp;
+use serde_json::Value;
 
 /// One column of a table (`metav1.TableColumnDefinition`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,8 +52,30 @@ pub(crate) const NAME: Column = Column {
 /// The column with the time since creation.
 pub(crate) const AGE: Column = Column::new("Age", "How long ago the server created the object.");
 
-/// The columns of kinds that have no others.
-pub(crate) const NAME_AND_AGE: &[Column] = &[NAME, AGE];
+/// The columns of kinds that have none of their own.
+pub(crate) const NAME_AND_CREATED_AT: &[Column] = &[
+    NAME,
+    Column {
+        kind: "date",
+        ..Column::new("Created At", "When the server created the object.")
+    },
+];
+
+/// The cell that names the object.
+pub(crate) fn name(object: &Object) -> Value {
+    object.metadata.name.as_str().into()
+}
+
+/// The cell with the time of creation.
+pub(crate) fn created_at(object: &Object) -> Value {
+    // Go's zero time stands for none.
+    let none = || "0001-01-01T00:00:00Z".to_owned();
+    object
+        .metadata
+        .creation_timestamp
+        .map_or_else(none, |time| time.to_string())
+        .into()
+}
 
 /// The time since the object was created, as people say it.
 #[must_use]

@@ -1,0 +1,52 @@
+//! ServiceAccount (`pkg/registry/core/serviceaccount`, `ValidateServiceAccount`).
+
+use burgee_wire::Object;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::Rules;
+use crate::json;
+use crate::table::{self, AGE, Column, NAME};
+
+/// The rules of ServiceAccounts.
+pub(crate) struct ServiceAccountRules;
+
+impl Rules for ServiceAccountRules {
+    fn prepare_create(&self, object: &mut Object) {
+        keep_secret_names(object);
+    }
+
+    fn prepare_update(&self, new: &mut Object, _old: &Object) {
+        keep_secret_names(new);
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        const {
+            &[
+                NAME,
+                Column::new("Secrets", "How many Secrets it lists."),
+                AGE,
+            ]
+        }
+    }
+
+    fn cells(&self, object: &Object, now: Timestamp) -> Vec<Value> {
+        let secrets = object
+            .at(&["secrets"])
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len);
+        vec![
+            table::name(object),
+            secrets.into(),
+            table::age(object, now).into(),
+        ]
+    }
+}
+
+/// References to Secrets are names within the account's namespace, and nothing else.
+fn keep_secret_names(object: &mut Object) {
+    for reference in json::objects_mut(&mut object.content, "secrets") {
+        let name = reference.remove("name");
+        *reference = Map::from_iter(name.map(|name| ("name".to_owned(), name)));
+    }
+}
