@@ -25,7 +25,7 @@ pub(crate) fn append(text: &mut String, bytes: &[u8]) {
 
 /// The length of the encoding of `len` bytes.
 pub(crate) const fn encoded_len(len: usize) -> usize {
-    len / 3 * 4 + [0, 2, 3][len % 3]
+    (len * 4).div_ceil(3)
 }
 
 #[cfg(test)]
