@@ -4,7 +4,8 @@
 //! immutable [`RbacSnapshot`]s that answer requests. An [`Authorizer`] says what it thinks of
 //! [`Attributes`]; [`Union`] asks several in turn. Around that stand the rules for writing RBAC
 //! objects: [`defaults`], [`validation`], [`EscalationCheck`] (nobody grants what they do not hold),
-//! [`aggregated_rules`]; and what every server starts with: [`bootstrap`] and [`reconcile`].
+//! [`aggregated_rules`]; what every server starts with: [`bootstrap`] and [`reconcile`]; and access
+//! reviews: [`review`].
 //!
 //! ```
 //! use burgee_authz::{Attributes, Authorizer, RbacIndex, ResourceRequest};
@@ -51,6 +52,8 @@ mod error;
 mod escalation;
 mod index;
 pub mod reconcile;
+mod requirement;
+pub mod review;
 mod rule;
 mod snapshot;
 pub mod validation;

@@ -7,9 +7,11 @@ use burgee_wire::field::{FieldError, Path};
 use burgee_wire::names;
 use burgee_wire::rbac::{
     ClusterRole, ClusterRoleBinding, GROUP, LabelSelector, PolicyRule, Role, RoleBinding, RoleRef,
-    SelectorRequirement, Subject,
+    Subject,
 };
 use serde_json::{Value, json};
+
+use crate::requirement::{self, Operators, invalid};
 
 /// What is wrong with the name of a Role, ClusterRole or binding: it only has to fit into a URL
 /// path, so that `system:node` is one.
@@ -141,7 +143,7 @@ fn label_selector(selector: &LabelSelector, path: &Path, errors: &mut Vec<FieldE
     }
     for (index, requirement) in selector.match_expressions.iter().enumerate() {
         let path = path.child("matchExpressions").index(index);
-        selector_requirement(requirement, &path, errors);
+        requirement::label(requirement, Operators::Known, &path, errors);
     }
     if errors.len() > before {
         errors.push(FieldError::invalid(
@@ -149,50 +151,6 @@ fn label_selector(selector: &LabelSelector, path: &Path, errors: &mut Vec<FieldE
             Value::Null,
             "invalid label selector.",
         ));
-    }
-}
-
-fn selector_requirement(
-    requirement: &SelectorRequirement,
-    path: &Path,
-    errors: &mut Vec<FieldError>,
-) {
-    let SelectorRequirement {
-        key,
-        operator,
-        values,
-    } = requirement;
-    let path_of_values = path.child("values");
-    match operator.as_str() {
-        "In" | "NotIn" => {
-            if values.is_empty() {
-                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
-                errors.push(FieldError::required(&path_of_values, detail));
-            }
-        }
-        "Exists" | "DoesNotExist" => {
-            if !values.is_empty() {
-                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                errors.push(FieldError::forbidden(&path_of_values, detail));
-            }
-        }
-        operator => {
-            let detail = "not a valid selector operator";
-            errors.push(FieldError::invalid(
-                &path.child("operator"),
-                operator,
-                detail,
-            ));
-        }
-    }
-    invalid(&path.child("key"), key, names::qualified_name(key), errors);
-    for (index, value) in values.iter().enumerate() {
-        invalid(
-            &path_of_values.index(index),
-            value,
-            names::label_value(value),
-            errors,
-        );
     }
 }
 
@@ -287,12 +245,4 @@ fn role_ref_change(new: &RoleRef, old: &RoleRef) -> Option<FieldError> {
     } = new;
     let value = json!({"APIGroup": api_group, "Kind": kind, "Name": name});
     (new != old).then(|| FieldError::invalid(&Path::new("roleRef"), value, "cannot change roleRef"))
-}
-
-fn invalid(path: &Path, value: &str, problems: Vec<String>, errors: &mut Vec<FieldError>) {
-    errors.extend(
-        problems
-            .into_iter()
-            .map(|problem| FieldError::invalid(path, value, problem)),
-    );
 }
