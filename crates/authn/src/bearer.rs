@@ -1,0 +1,218 @@
+//! The bearer token of the `Authorization` header.
+
+use std::sync::Arc;
+
+use burgee_identity::{Outcome, Reason};
+use http::header::AUTHORIZATION;
+
+use crate::text::trim_white_space;
+use crate::{Authenticator, Decision, Request, TokenAuthenticator, Verdict};
+
+/// What a client gets to know whose token is ignored because of too many spaces.
+pub const EXTRA_SPACE_WARNING: &str = "the provided Authorization header contains extra space before the bearer token, and is ignored";
+
+/// kube-apiserver's text for a token that nobody knows.
+pub(crate) const INVALID_BEARER_TOKEN: &str = "invalid bearer token";
+
+/// Judges the bearer token of the first `Authorization` line with a token authenticator.
+///
+/// A token that nobody knows is rejected: a request that carries a bearer token never becomes
+/// anonymous.
+#[derive(Debug)]
+pub struct BearerToken {
+    tokens: Arc<dyn TokenAuthenticator>,
+}
+
+impl BearerToken {
+    /// Judges with `tokens`.
+    #[must_use]
+    pub fn new(tokens: Arc<dyn TokenAuthenticator>) -> Self {
+        Self { tokens }
+    }
+}
+
+impl Authenticator for BearerToken {
+    fn name(&self) -> &'static str {
+        "bearer-token"
+    }
+
+    fn authenticate(&self, request: &Request<'_>) -> Decision {
+        let Some(value) = request.headers.get(AUTHORIZATION) else {
+            return Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent));
+        };
+        match BearerHeader::parse(value.as_bytes()) {
+            BearerHeader::Absent => Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent)),
+            BearerHeader::ExtraSpace => Decision::Now(
+                Verdict::no_opinion(Reason::CredentialMalformed).with_warning(EXTRA_SPACE_WARNING),
+            ),
+            BearerHeader::Token(token) => judge(&*self.tokens, token, request),
+        }
+    }
+}
+
+/// Asks `tokens` about `token`; nobody knowing it is a rejection.
+///
+/// Tokens are text here. One that is not UTF-8 cannot be known to anyone, so nobody is asked.
+pub(crate) fn judge(
+    tokens: &dyn TokenAuthenticator,
+    token: &[u8],
+    request: &Request<'_>,
+) -> Decision {
+    let Ok(token) = std::str::from_utf8(token) else {
+        let reason = Reason::CredentialMalformed;
+        return Decision::Now(Verdict::rejected(reason, INVALID_BEARER_TOKEN));
+    };
+    tokens
+        .authenticate(token, request.audiences)
+        .map(|verdict| match verdict.outcome {
+            Outcome::NoOpinion(reason) => Verdict {
+                outcome: Outcome::rejected(reason, INVALID_BEARER_TOKEN),
+                ..verdict
+            },
+            _ => verdict,
+        })
+}
+
+/// What an `Authorization` header says about a bearer token.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BearerHeader<'a> {
+    /// Nothing: another scheme, or no token.
+    Absent,
+    /// There is more than one space before the token, so that it is not seen as one.
+    ExtraSpace,
+    /// This token, verbatim.
+    Token(&'a [u8]),
+}
+
+impl<'a> BearerHeader<'a> {
+    /// Reads a header value: white space around it is ignored, then single spaces separate the scheme
+    /// `bearer` (in any case), the token and anything else.
+    ///
+    /// ```
+    /// use burgee_authn::BearerHeader;
+    /// assert_eq!(BearerHeader::parse(b"Bearer tok rest"), BearerHeader::Token(b"tok"));
+    /// assert_eq!(BearerHeader::parse(b"Bearer  tok"), BearerHeader::ExtraSpace);
+    /// assert_eq!(BearerHeader::parse(b"Basic dXNlcg=="), BearerHeader::Absent);
+    /// ```
+    #[must_use]
+    pub fn parse(value: &'a [u8]) -> Self {
+        let mut parts = trim_white_space(value).splitn(3, |byte| *byte == b' ');
+        let scheme = parts.next().unwrap_or_default();
+        if !scheme.eq_ignore_ascii_case(b"bearer") {
+            return Self::Absent;
+        }
+        match (parts.next(), parts.next()) {
+            (None, _) | (Some([]), None) => Self::Absent,
+            (Some([]), Some(_)) => Self::ExtraSpace,
+            (Some(token), _) => Self::Token(token),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Known, request};
+    use http::{HeaderMap, HeaderValue};
+    use proptest::prelude::*;
+
+    fn token(text: &str) -> BearerHeader<'_> {
+        BearerHeader::Token(text.as_bytes())
+    }
+
+    #[test]
+    fn the_header_is_read_byte_for_byte_as_upstream_does() {
+        for (value, expected) in [
+            ("Bearer tok", token("tok")),
+            ("bearer tok", token("tok")),
+            ("BEARER tok", token("tok")),
+            ("bEaReR tok", token("tok")),
+            (" Bearer tok ", token("tok")),
+            ("\u{a0}Bearer tok\u{2003}", token("tok")),
+            ("\u{85}\u{b}\u{c}\r\n\tBearer tok", token("tok")),
+            ("Bearer \u{a0}tok", token("\u{a0}tok")),
+            ("Bearer tok a b c", token("tok")),
+            ("Bearer tok   a", token("tok")),
+            ("Bearer tok, Bearer two", token("tok,")),
+            ("Bearer  tok", BearerHeader::ExtraSpace),
+            ("Bearer   tok", BearerHeader::ExtraSpace),
+            ("Bearer", BearerHeader::Absent),
+            ("Bearer ", BearerHeader::Absent),
+            ("Bearer  ", BearerHeader::Absent),
+            ("Bearer\ttok", BearerHeader::Absent),
+            ("Bearer \ttok", token("\ttok")),
+            ("Bearer: tok", BearerHeader::Absent),
+            ("bear tok", BearerHeader::Absent),
+            ("Bearer,tok", BearerHeader::Absent),
+            ("Basic 123", BearerHeader::Absent),
+            ("", BearerHeader::Absent),
+            ("   ", BearerHeader::Absent),
+        ] {
+            assert_eq!(BearerHeader::parse(value.as_bytes()), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_first_authorization_line_counts() {
+        let bearer = BearerToken::new(Known::token("good", "jane"));
+        let mut headers = HeaderMap::new();
+        headers.append(
+            AUTHORIZATION,
+            HeaderValue::from_static("Basic Zm9vOmJhcg=="),
+        );
+        headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer good"));
+        let verdict = bearer.authenticate(&request(&headers));
+        assert!(
+            matches!(verdict, Decision::Now(v) if v.outcome == Outcome::NoOpinion(Reason::CredentialAbsent))
+        );
+    }
+
+    #[test]
+    fn a_known_token_is_an_identity_and_an_unknown_one_is_rejected() {
+        let bearer = BearerToken::new(Known::token("good", "jane"));
+        for (value, user, text) in [
+            (&b"Bearer good"[..], Some("jane"), None),
+            (b"Bearer bad", None, Some("invalid bearer token")),
+            (b"Bearer \xff\xfe", None, Some("invalid bearer token")),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+            let Decision::Now(verdict) = bearer.authenticate(&request(&headers)) else {
+                panic!()
+            };
+            assert_eq!(verdict.outcome.user().map(|user| user.name.as_str()), user);
+            let message = match &verdict.outcome {
+                Outcome::Rejected(rejection) => Some(rejection.message.as_ref()),
+                _ => None,
+            };
+            assert_eq!(message, text);
+        }
+    }
+
+    #[test]
+    fn a_token_behind_two_spaces_is_ignored_with_a_warning() {
+        let bearer = BearerToken::new(Known::token("good", "jane"));
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer  good"));
+        let Decision::Now(verdict) = bearer.authenticate(&request(&headers)) else {
+            panic!()
+        };
+        assert!(matches!(verdict.outcome, Outcome::NoOpinion(_)));
+        assert_eq!(verdict.warnings, [EXTRA_SPACE_WARNING]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_never_empty_and_never_holds_a_space(value: Vec<u8>) {
+            if let BearerHeader::Token(token) = BearerHeader::parse(&value) {
+                prop_assert!(!token.is_empty() && !token.contains(&b' '));
+            }
+        }
+
+        #[test]
+        fn any_text_without_white_space_survives_as_a_token(text in "[^\\s\\p{Z}\\p{Cc}]{1,40}") {
+            let value = format!("Bearer {text}");
+            prop_assert_eq!(BearerHeader::parse(value.as_bytes()), token(&text));
+        }
+    }
+}

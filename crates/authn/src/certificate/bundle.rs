@@ -1,0 +1,99 @@
+//! The certificates that clients' chains must end at.
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, TrustAnchor};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
+
+use super::time::Validity;
+use crate::Error;
+
+/// A parsed CA bundle.
+#[derive(Debug)]
+pub(crate) struct CaBundle {
+    /// Who may sign. Same order as `validities`.
+    pub(crate) anchors: Vec<TrustAnchor<'static>>,
+    validities: Vec<Validity>,
+    /// Every certificate of the bundle: each is trusted as it stands, also one that may not sign.
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl CaBundle {
+    /// Reads PEM. `name` stands in messages only.
+    pub(crate) fn parse(name: &str, pem: &[u8]) -> Result<Self, Error> {
+        if pem.is_empty() {
+            return Err(Error::CaBundleEmpty {
+                name: name.to_owned(),
+            });
+        }
+        let invalid = |problem: String| Error::CaBundleInvalid {
+            name: name.to_owned(),
+            problem,
+        };
+        let mut bundle = Self {
+            anchors: Vec::new(),
+            validities: Vec::new(),
+            certificates: Vec::new(),
+        };
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let der = certificate.map_err(|error| invalid(error.to_string()))?;
+            let (_, parsed) = X509Certificate::from_der(&der)
+                .map_err(|error| invalid(format!("x509: malformed certificate: {error}")))?;
+            if may_sign(&parsed) {
+                let anchor = webpki::anchor_from_trusted_cert(&der)
+                    .map_err(|error| invalid(format!("x509: malformed certificate: {error}")))?;
+                bundle.anchors.push(anchor.to_owned());
+                bundle.validities.push(Validity::of(&parsed));
+            }
+            bundle.certificates.push(der.clone());
+        }
+        if bundle.certificates.is_empty() {
+            return Err(invalid(
+                "data does not contain any valid RSA or ECDSA certificates".to_owned(),
+            ));
+        }
+        Ok(bundle)
+    }
+
+    /// Whether `certificate` itself stands in the bundle.
+    pub(crate) fn contains(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.certificates.contains(certificate)
+    }
+
+    /// When an anchor of this bundle is valid. `anchor` must be one of
+    /// [`CaBundle::anchors`] itself, not an equal one: a renewed CA differs in nothing but time.
+    pub(crate) fn validity(&self, anchor: &TrustAnchor<'_>) -> Option<Validity> {
+        let position = self
+            .anchors
+            .iter()
+            .position(|own| std::ptr::addr_eq(std::ptr::from_ref(own), std::ptr::from_ref(anchor)));
+        self.validities.get(position?).copied()
+    }
+
+    /// The subjects of all certificates, in DER, for the TLS CertificateRequest.
+    pub(crate) fn subjects(&self) -> Vec<Vec<u8>> {
+        let parsed = self
+            .certificates
+            .iter()
+            .filter_map(|der| X509Certificate::from_der(der).ok());
+        parsed
+            .map(|(_, certificate)| certificate.subject().as_raw().to_vec())
+            .collect()
+    }
+}
+
+/// Whether a certificate may sign others, by the rules of Go's verifier: version 3 needs the CA mark,
+/// and a key usage must allow it if there is one.
+pub(crate) fn may_sign(certificate: &X509Certificate<'_>) -> bool {
+    let marked = match certificate.basic_constraints() {
+        Ok(Some(constraints)) => constraints.value.ca,
+        Ok(None) => certificate.version() != x509_parser::x509::X509Version::V3,
+        Err(_) => false,
+    };
+    let allowed = match certificate.key_usage() {
+        Ok(Some(usage)) => usage.value.key_cert_sign(),
+        Ok(None) => true,
+        Err(_) => false,
+    };
+    marked && allowed
+}

@@ -1,0 +1,274 @@
+//! Tokens from a file: `--token-auth-file`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use burgee_identity::{Authenticated, Reason, UserInfo};
+
+use crate::authenticator::add_authenticated_group;
+use crate::csv::Records;
+use crate::digest::{Digest, DigestKey};
+use crate::{Audiences, Decision, Error, Reload, TokenAuthenticator, Verdict};
+
+/// Knows the tokens of a CSV file with the columns token, user name, uid and groups.
+///
+/// Only keyed digests of the tokens stay in memory. The identities carry `system:authenticated`
+/// already, so that an answer shares them instead of copying.
+#[derive(Debug)]
+pub struct StaticTokens {
+    path: String,
+    key: DigestKey,
+    table: ArcSwap<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    /// Of the file's bytes, to tell a change from none.
+    content: Digest,
+    users: HashMap<Digest, Arc<UserInfo>>,
+}
+
+impl StaticTokens {
+    /// Reads the content of a token file. `path` stands in messages only.
+    ///
+    /// The rules are upstream's (`token/tokenfile`) but for two: a byte-order mark is dropped, and so
+    /// are groups without a name.
+    ///
+    /// # Errors
+    ///
+    /// When the content is no CSV or a record has less than three columns.
+    pub fn new(path: impl Into<String>, content: &[u8]) -> Result<Self, Error> {
+        let path = path.into();
+        let key = DigestKey::random()?;
+        let table = ArcSwap::from_pointee(read(&path, &key, content)?);
+        Ok(Self { path, key, table })
+    }
+
+    /// Takes the tokens from `content` from now on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`StaticTokens::new`]; the tokens stay as they were then.
+    pub fn reload(&self, content: &[u8]) -> Result<Reload, Error> {
+        if self.table.load().content == self.key.digest(content) {
+            return Ok(Reload::Unchanged);
+        }
+        self.table
+            .store(Arc::new(read(&self.path, &self.key, content)?));
+        Ok(Reload::Changed)
+    }
+
+    /// How many tokens are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.load().users.len()
+    }
+
+    /// Whether no token is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl TokenAuthenticator for StaticTokens {
+    fn name(&self) -> &'static str {
+        "static-token"
+    }
+
+    fn authenticate(&self, token: &str, _audiences: &Audiences) -> Decision {
+        let digest = self.key.digest(token.as_bytes());
+        Decision::Now(match self.table.load().users.get(&digest) {
+            Some(user) => Verdict::authenticated(Authenticated::new(Arc::clone(user))),
+            None => Verdict::no_opinion(Reason::TokenUnknown),
+        })
+    }
+}
+
+fn read(path: &str, key: &DigestKey, content: &[u8]) -> Result<Table, Error> {
+    let mut users = HashMap::new();
+    let text = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+    for (index, record) in Records::new(text).enumerate() {
+        let record = record.map_err(Error::TokenFileSyntax)?;
+        let [token, name, uid, optional @ ..] = record.as_slice() else {
+            let found = record.len();
+            return Err(Error::TokenFileColumns {
+                path: path.to_owned(),
+                found,
+            });
+        };
+        // Shorter records end the reading, so every record up to here counts.
+        let number = index + 1;
+        if token.is_empty() {
+            tracing::warn!(
+                "empty token has been found in token file '{path}', record number '{number}'"
+            );
+            continue;
+        }
+        let user = UserInfo {
+            name: text_of(name),
+            uid: text_of(uid),
+            groups: groups(path, number, optional.first()),
+            ..UserInfo::default()
+        };
+        let mut user = Arc::new(user);
+        add_authenticated_group(&mut user);
+        if users.insert(key.digest(token), user).is_some() {
+            tracing::warn!(
+                "duplicate token has been found in token file '{path}', record number '{number}'"
+            );
+        }
+    }
+    Ok(Table {
+        content: key.digest(content),
+        users,
+    })
+}
+
+fn groups(path: &str, number: usize, column: Option<&Vec<u8>>) -> Vec<String> {
+    let column = column.map(|column| text_of(column)).unwrap_or_default();
+    let (named, nameless): (Vec<&str>, Vec<&str>) =
+        column.split(',').partition(|group| !group.is_empty());
+    if !column.is_empty() && !nameless.is_empty() {
+        tracing::warn!(
+            "empty group has been found in token file '{path}', record number '{number}'"
+        );
+    }
+    named.into_iter().map(str::to_owned).collect()
+}
+
+fn text_of(field: &[u8]) -> String {
+    String::from_utf8_lossy(field).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burgee_identity::Outcome;
+
+    const FILE: &str = "good,jane,u1,devs\nmulti,joe,u2,\"dev,ops\"\nnogroup,bob,u3\nempty,eve,u4,\n,ghost,u5\ngood,jane2,u6\n";
+
+    fn look_up(tokens: &StaticTokens, token: &str) -> Option<(String, String, String)> {
+        let Decision::Now(verdict) = tokens.authenticate(token, &Audiences::ANY) else {
+            panic!()
+        };
+        match verdict.outcome {
+            Outcome::Authenticated(yes) => {
+                assert!(yes.audiences.is_empty() && yes.user.extra.is_empty());
+                Some((
+                    yes.user.name.clone(),
+                    yes.user.uid.clone(),
+                    yes.user.groups.join("|"),
+                ))
+            }
+            Outcome::NoOpinion(reason) => {
+                assert_eq!(reason, Reason::TokenUnknown);
+                None
+            }
+            Outcome::Rejected(rejection) => panic!("{rejection:?}"),
+        }
+    }
+
+    fn single(line: &str, token: &str) -> Option<(String, String, String)> {
+        look_up(&StaticTokens::new("t.csv", line.as_bytes()).unwrap(), token)
+    }
+
+    fn some(name: &str, uid: &str, groups: &str) -> Option<(String, String, String)> {
+        Some((name.into(), uid.into(), groups.into()))
+    }
+
+    #[test]
+    fn the_worked_example_is_read_as_upstream_reads_it() {
+        let tokens = StaticTokens::new("t.csv", FILE.as_bytes()).unwrap();
+        assert_eq!(
+            look_up(&tokens, "good"),
+            some("jane2", "u6", "system:authenticated")
+        );
+        assert_eq!(
+            look_up(&tokens, "multi"),
+            some("joe", "u2", "dev|ops|system:authenticated")
+        );
+        assert_eq!(
+            look_up(&tokens, "nogroup"),
+            some("bob", "u3", "system:authenticated")
+        );
+        assert_eq!(
+            look_up(&tokens, "empty"),
+            some("eve", "u4", "system:authenticated")
+        );
+        assert_eq!(look_up(&tokens, ""), None);
+        assert_eq!(tokens.len(), 4);
+    }
+
+    #[test]
+    fn spaces_and_columns_are_taken_as_they_are() {
+        assert_eq!(
+            single("t,u,i,\"g1, g2\"", "t"),
+            some("u", "i", "g1| g2|system:authenticated")
+        );
+        assert_eq!(
+            single("t,u,i,g5,other", "t"),
+            some("u", "i", "g5|system:authenticated")
+        );
+        assert_eq!(
+            single("t,u,i,\"a,,b\"", "t"),
+            some("u", "i", "a|b|system:authenticated")
+        );
+        assert_eq!(single(" t,u,i", "t"), None);
+        assert_eq!(
+            single(" t,u,i", " t"),
+            some("u", "i", "system:authenticated")
+        );
+        assert_eq!(single("t,,", "t"), some("", "", "system:authenticated"));
+        assert_eq!(
+            single("\u{feff}t,u,i", "t"),
+            some("u", "i", "system:authenticated")
+        );
+        assert_eq!(single("t,u,i", "T"), None);
+    }
+
+    #[test]
+    fn broken_files_are_refused_with_upstreams_words() {
+        for (text, message) in [
+            (
+                "a,b",
+                "token file 't.csv' must have at least 3 columns (token, user name, user uid), found 2",
+            ),
+            (
+                "a,b,c\n  \n",
+                "token file 't.csv' must have at least 3 columns (token, user name, user uid), found 1",
+            ),
+            (
+                "a,b,c\nd,e\"f,g",
+                "parse error on line 2, column 4: bare \" in non-quoted field",
+            ),
+        ] {
+            assert_eq!(
+                StaticTokens::new("t.csv", text.as_bytes())
+                    .unwrap_err()
+                    .to_string(),
+                message
+            );
+        }
+    }
+
+    #[test]
+    fn a_reload_swaps_all_tokens_and_a_bad_one_changes_nothing() {
+        let tokens = StaticTokens::new("t.csv", b"old,jane,1").unwrap();
+        assert_eq!(tokens.reload(b"old,jane,1").unwrap(), Reload::Unchanged);
+        assert!(tokens.reload(b"new,joe").is_err());
+        assert!(look_up(&tokens, "old").is_some());
+        assert_eq!(tokens.reload(b"new,joe,2").unwrap(), Reload::Changed);
+        assert_eq!(
+            (look_up(&tokens, "old"), look_up(&tokens, "new").is_some()),
+            (None, true)
+        );
+    }
+
+    #[test]
+    fn no_token_is_kept_or_printed() {
+        let tokens = StaticTokens::new("t.csv", b"s3cr3t,jane,1").unwrap();
+        assert!(!format!("{tokens:?}").contains("s3cr3t"));
+    }
+}
