@@ -57,31 +57,22 @@ fn operator(
     path: &Path,
     errors: &mut Vec<FieldError>,
 ) {
-    let SelectorRequirement {
-        operator, values, ..
-    } = requirement;
     let path_of_values = path.child("values");
-    match operator.as_str() {
-        "In" | "NotIn" => {
-            if values.is_empty() {
-                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
-                errors.push(FieldError::required(&path_of_values, detail));
-            }
+    let is_bare = requirement.values.is_empty();
+    errors.push(match (requirement.operator.as_str(), is_bare) {
+        ("In" | "NotIn", true) => {
+            let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+            FieldError::required(&path_of_values, detail)
         }
-        "Exists" | "DoesNotExist" => {
-            if !values.is_empty() {
-                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                errors.push(FieldError::forbidden(&path_of_values, detail));
-            }
+        ("Exists" | "DoesNotExist", false) => {
+            let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+            FieldError::forbidden(&path_of_values, detail)
         }
-        unknown if operators == Operators::Known => {
+        ("In" | "NotIn" | "Exists" | "DoesNotExist", _) => return,
+        (unknown, _) if operators == Operators::Known => {
             let detail = "not a valid selector operator";
-            errors.push(FieldError::invalid(
-                &path.child("operator"),
-                unknown,
-                detail,
-            ));
+            FieldError::invalid(&path.child("operator"), unknown, detail)
         }
-        _ => {}
-    }
+        _ => return,
+    });
 }

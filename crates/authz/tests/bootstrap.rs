@@ -1,4 +1,9 @@
 //! The default objects are upstream's, except where this list says otherwise.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
 
 mod testkit;
 

@@ -1,4 +1,9 @@
 //! Answers that kube-apiserver gave are the answers that we give.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
 
 mod testkit;
 

@@ -1,4 +1,9 @@
 //! Who may do what, over an index that changes object by object.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
 
 mod testkit;
 
