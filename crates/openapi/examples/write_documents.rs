@@ -29,6 +29,8 @@ fn main() -> std::io::Result<()> {
     write("aggregated/api", documents.aggregated_api(v2))?;
     write("aggregated/apis", documents.aggregated_apis(v2))?;
     write("openapi/v2", documents.openapi_v2())?;
+    let protobuf = documents.openapi_v2_protobuf();
+    fs::write(folder.join("openapi__v2.pb"), protobuf.body())?;
     write("openapi/v3", documents.openapi_v3_index())?;
     for resource in burgee_resources::all() {
         let root = if resource.group.is_empty() {

@@ -21,6 +21,15 @@ impl Document {
         }
     }
 
+    /// The same document in another encoding. It keeps its hash, as upstream does: `Vary: Accept`
+    /// tells the two apart.
+    pub(crate) fn encoded_as(&self, body: Vec<u8>) -> Self {
+        Self {
+            body: body.into(),
+            hash: self.hash.clone(),
+        }
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn body(&self) -> &Bytes {
@@ -63,5 +72,6 @@ mod tests {
                 .starts_with("DDAF35A193617ABACC417349AE204131")
         );
         assert_eq!(document.etag().len(), 130);
+        assert_eq!(document.encoded_as(vec![1]).hash(), document.hash());
     }
 }

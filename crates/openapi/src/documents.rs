@@ -10,7 +10,7 @@ use crate::discovery::{self, AggregatedVersion};
 use crate::document::Document;
 use crate::groups::{GroupVersion, Groups, meta};
 use crate::operations::{self, Path};
-use crate::{v2, v3};
+use crate::{gnostic, v2, v3};
 
 /// What documents say of the server.
 #[derive(Clone, Debug)]
@@ -35,6 +35,7 @@ pub struct Documents {
     api_resource_lists: Vec<OnceLock<Document>>,
     aggregated: [OnceLock<Document>; 4],
     openapi_v2: OnceLock<Document>,
+    openapi_v2_protobuf: OnceLock<Document>,
     openapi_v3: Vec<(String, Subject, OnceLock<Document>)>,
     openapi_v3_index: OnceLock<Document>,
 }
@@ -83,6 +84,7 @@ impl Documents {
             api_group_list: OnceLock::new(),
             aggregated: Default::default(),
             openapi_v2: OnceLock::new(),
+            openapi_v2_protobuf: OnceLock::new(),
             openapi_v3_index: OnceLock::new(),
         }
     }
@@ -161,6 +163,16 @@ impl Documents {
                 &self.groups,
                 &self.about.version,
             ))
+        })
+    }
+
+    /// `/openapi/v2` in protobuf, for the media types `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`
+    /// and `application/com.github.proto-openapi.spec.v2.v1.0+protobuf`. Upstream answers both with the
+    /// latter.
+    pub fn openapi_v2_protobuf(&self) -> &Document {
+        self.openapi_v2_protobuf.get_or_init(|| {
+            let json = self.openapi_v2();
+            json.encoded_as(gnostic::encode(json.body()))
         })
     }
 

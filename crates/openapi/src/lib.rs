@@ -22,6 +22,7 @@ mod definitions;
 mod discovery;
 mod document;
 mod documents;
+mod gnostic;
 mod groups;
 mod json;
 mod operations;
