@@ -1,4 +1,10 @@
 //! The embedded engine keeps the contract.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: a panic is the verdict"
+)]
 
 use burgee_store::conformance::Subject;
 use burgee_store::{EmbeddedOptions, EmbeddedStore};

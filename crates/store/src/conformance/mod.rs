@@ -138,7 +138,10 @@ async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 async fn take_events(watch: &mut Watch, count: usize) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     while events.len() < count {
-        match soon("events", watch.next()).await.expect("the watch goes on") {
+        match soon("events", watch.next())
+            .await
+            .expect("the watch goes on")
+        {
             Ok(WatchItem::Events(more)) => {
                 assert!(!more.is_empty(), "an item without events");
                 events.extend(more);
@@ -162,7 +165,9 @@ async fn take_events(watch: &mut Watch, count: usize) -> Vec<Event> {
 async fn take_until(watch: &mut Watch, revision: Revision) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
-        let item = soon("progress", watch.next()).await.expect("the watch goes on");
+        let item = soon("progress", watch.next())
+            .await
+            .expect("the watch goes on");
         let item = item.expect("the watch goes on");
         let told = item.revision();
         if let WatchItem::Events(more) = item {

@@ -25,8 +25,16 @@ pub async fn get_shows_a_key_as_it_was(store: Arc<dyn Store>) {
     ] {
         let (kv, at) = store.get("/a", Some(revision)).await.unwrap();
         let shown = kv.as_ref().map(|kv| kv.value.clone());
-        assert_eq!(shown.as_deref(), expected.map(str::as_bytes), "at {revision}");
-        let expected_at = if revision == Revision(0) { again } else { revision };
+        assert_eq!(
+            shown.as_deref(),
+            expected.map(str::as_bytes),
+            "at {revision}"
+        );
+        let expected_at = if revision == Revision(0) {
+            again
+        } else {
+            revision
+        };
         assert_eq!(at, expected_at);
         assert!(kv.is_none_or(|kv| kv.mod_revision <= at && kv.create_revision <= at));
     }
@@ -34,17 +42,44 @@ pub async fn get_shows_a_key_as_it_was(store: Arc<dyn Store>) {
 
 pub async fn a_range_holds_its_prefix_in_byte_order(store: Arc<dyn Store>) {
     let mut keys = vec![
-        "/a", "/a/", "/a/1", "/a/10", "/a/2", "/a/Z", "/a/a", "/a/~", "/a/ä", "/a/\u{10ffff}",
-        "/a0", "/b/1", "0",
+        "/a",
+        "/a/",
+        "/a/1",
+        "/a/10",
+        "/a/2",
+        "/a/Z",
+        "/a/a",
+        "/a/~",
+        "/a/ä",
+        "/a/\u{10ffff}",
+        "/a0",
+        "/b/1",
+        "0",
     ];
     for key in keys.iter().rev() {
-        store.create(key, Bytes::from(key.to_string())).await.unwrap();
+        store
+            .create(key, Bytes::from(key.to_string()))
+            .await
+            .unwrap();
     }
     keys.sort_unstable();
-    for prefix in ["", "/", "/a", "/a/", "/a/1", "/a/\u{10ffff}", "/c", "0", "1"] {
+    for prefix in [
+        "",
+        "/",
+        "/a",
+        "/a/",
+        "/a/1",
+        "/a/\u{10ffff}",
+        "/c",
+        "0",
+        "1",
+    ] {
         let page = store.range(RangeRequest::under(prefix)).await.unwrap();
         let expected: Vec<_> = keys.iter().filter(|key| key.starts_with(prefix)).collect();
-        assert_eq!(shown(&page), expected.iter().map(|key| **key).collect::<Vec<_>>());
+        assert_eq!(
+            shown(&page),
+            expected.iter().map(|key| **key).collect::<Vec<_>>()
+        );
         assert!(page.items.iter().all(|kv| kv.value == kv.key.as_bytes()));
         assert_eq!((page.more, page.remaining), (false, 0));
     }
@@ -85,7 +120,9 @@ pub async fn a_range_shows_the_past_with_deleted_keys(store: Arc<dyn Store>) {
         let new = Bytes::from(step.to_string());
         match found {
             None => store.create(&key, new).await.unwrap(),
-            Some(kv) if step % 3 == 0 => store.delete(&key, kv.mod_revision).await.unwrap(),
+            Some(kv) if step.is_multiple_of(3) => {
+                store.delete(&key, kv.mod_revision).await.unwrap()
+            }
             Some(kv) => store.put(&key, new, kv.mod_revision).await.unwrap(),
         };
         expected.push(store.range(RangeRequest::under("/")).await.unwrap());
@@ -143,7 +180,10 @@ pub async fn compaction_forgets_what_was_before(store: Arc<dyn Store>) {
     let third = store.put("/a", value("3"), second).await.unwrap();
     store.compact(second).await.unwrap();
     let get = store.get("/a", Some(first)).await;
-    assert!(matches!(get, Err(Error::Compacted { oldest }) if oldest == second), "{get:?}");
+    assert!(
+        matches!(get, Err(Error::Compacted { oldest }) if oldest == second),
+        "{get:?}"
+    );
     let range = store.range(RangeRequest::under("/").at(first)).await;
     assert!(matches!(range, Err(Error::Compacted { oldest }) if oldest == second));
     let (kv, _) = store.get("/a", Some(second)).await.unwrap();
@@ -177,7 +217,10 @@ pub async fn compaction_keeps_what_is_current(store: Arc<dyn Store>) {
 pub async fn compaction_goes_only_forward_and_not_into_the_future(store: Arc<dyn Store>) {
     let current = fill(&*store, "/", 10).await;
     let future = store.compact(current.next()).await;
-    assert!(matches!(future, Err(Error::FutureRevision { .. })), "{future:?}");
+    assert!(
+        matches!(future, Err(Error::FutureRevision { .. })),
+        "{future:?}"
+    );
     store.compact(Revision(5)).await.unwrap();
     store.compact(Revision(5)).await.unwrap();
     store.compact(Revision(3)).await.unwrap();
@@ -192,7 +235,10 @@ pub(super) async fn fill(store: &dyn Store, prefix: &str, count: usize) -> Revis
     let mut last = Revision(0);
     for i in 0..count {
         let key = format!("{prefix}{i:04}");
-        last = store.create(&key, Bytes::from(i.to_string())).await.unwrap();
+        last = store
+            .create(&key, Bytes::from(i.to_string()))
+            .await
+            .unwrap();
     }
     last
 }
@@ -204,7 +250,7 @@ pub(super) async fn churn(store: &dyn Store, writer: usize, step: usize) {
     let new = Bytes::from(format!("{writer}-{step}"));
     match found {
         None => store.create(&key, new).await.unwrap(),
-        Some(kv) if step % 3 == 0 => store.delete(&key, kv.mod_revision).await.unwrap(),
+        Some(kv) if step.is_multiple_of(3) => store.delete(&key, kv.mod_revision).await.unwrap(),
         Some(kv) => store.put(&key, new, kv.mod_revision).await.unwrap(),
     };
 }

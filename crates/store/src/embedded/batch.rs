@@ -124,7 +124,8 @@ impl<'t> Batch<'t> {
         Ok(self.applied)
     }
 
-    fn find(&self, key: &Arc<str>) -> Fallible<Option<KeyValue>> {
+    /// The key as the transaction has it so far.
+    pub(super) fn find(&self, key: &Arc<str>) -> Fallible<Option<KeyValue>> {
         let Some(record) = self.current.get(key.as_bytes())? else {
             return Ok(None);
         };

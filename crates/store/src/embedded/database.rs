@@ -240,7 +240,8 @@ fn explain(file: &Path, fault: Fault) -> Error {
     }
 }
 
-fn make_safe(transaction: &mut WriteTransaction) {
+/// Makes the commit survive power loss at any moment, and makes opening after that quick.
+pub(super) fn make_safe(transaction: &mut WriteTransaction) {
     transaction.set_two_phase_commit(true);
     transaction.set_quick_repair(true);
 }

@@ -4,6 +4,8 @@ mod batch;
 mod database;
 mod directory;
 mod layout;
+#[cfg(test)]
+mod power_loss;
 mod read;
 mod replay;
 mod retention;
@@ -120,6 +122,7 @@ impl EmbeddedStore {
                 compacted,
                 history_bytes,
             ),
+            last_batch: 0,
             failed: false,
             compactions: Vec::new(),
         };

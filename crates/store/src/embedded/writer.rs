@@ -23,6 +23,9 @@ use crate::{Error, Result, Revision};
 const MAX_BATCH_WRITES: usize = 1024;
 /// The most bytes of values in one commit; one value more than this may come.
 const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a commit waits for one more write when the one before had several. Writers that were
+/// just answered write again at once; without this, they would be split over two commits in turn.
+const LINGER: Duration = Duration::from_micros(50);
 /// How often an idle store looks whether history has grown old.
 const IDLE_TICK: Duration = Duration::from_secs(10);
 
@@ -76,6 +79,8 @@ pub(super) struct Writer {
     pub(super) commands: Receiver<Command>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) retention: Retention,
+    /// How many writes the commit before had.
+    pub(super) last_batch: usize,
     /// The database cannot be written before it was opened again.
     pub(super) failed: bool,
     /// Where explicit compactions go to, and who waits for them.
@@ -139,17 +144,27 @@ impl Writer {
     fn collect(&mut self, first: Write, writes: &mut Vec<Write>) -> Option<Command> {
         let mut bytes = first.intent.value_bytes();
         writes.push(first);
+        let linger = if self.last_batch > 1 {
+            LINGER
+        } else {
+            Duration::ZERO
+        };
+        let mut next = None;
         while writes.len() < MAX_BATCH_WRITES && bytes < MAX_BATCH_BYTES {
-            match self.commands.try_recv() {
+            match self.commands.recv_timeout(linger) {
                 Ok(Command::Write(write)) => {
                     bytes += write.intent.value_bytes();
                     writes.push(write);
                 }
-                Ok(other) => return Some(other),
-                Err(_) => return None,
+                Ok(other) => {
+                    next = Some(other);
+                    break;
+                }
+                Err(_) => break,
             }
         }
-        None
+        self.last_batch = writes.len();
+        next
     }
 
     /// Applies the writes and a step of compaction in one durable commit, then tells everyone.
