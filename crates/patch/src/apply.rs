@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::managers::{Manager, Managers, Operation, Owned, same_but_for_times};
 use crate::ownership::{entries_of, without_entries};
 use crate::typed::{self, Comparison};
-use crate::{Conflict, Endpoint, Error, FieldSet, Writer};
+use crate::{Conflict, Endpoint, Error, FieldSet, Writer, last_applied};
 
 /// Name under which the fields of an object that was never tracked are recorded at the first apply.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
@@ -37,6 +37,9 @@ pub struct Applied {
 /// `kind` and `apiVersion`, with its `managedFields`; `None` creates it. `configuration` is the JSON
 /// as the client sent it, with `kind` and `apiVersion`: an empty list or map in it is a field that
 /// the writer owns, so it must not be brought into canonical form.
+///
+/// The manager `kubectl` is special, as upstream: it takes over without conflicts what its client-side
+/// apply put there, and an annotation that records a client-side apply is brought up to date.
 ///
 /// Upstream: `k8s.io/apimachinery/pkg/util/managedfields`, `FieldManager.Apply`, over
 /// `sigs.k8s.io/structured-merge-diff`.
@@ -74,17 +77,28 @@ pub fn apply(
         endpoint,
         manager: endpoint.manager(writer, Operation::Apply),
     };
-    let (object, managers) = apply.run(managers, writer, on_conflict)?;
+    let (object, managers) = match apply.run(managers.clone(), writer, on_conflict) {
+        Err(Error::Conflicts(conflicts)) if writer.name == last_applied::KUBECTL => {
+            let conflicts = last_applied::unresolved(conflicts, &live, endpoint);
+            if !conflicts.is_empty() {
+                return Err(Error::Conflicts(conflicts));
+            }
+            apply.run(managers, writer, OnConflict::Force)?
+        }
+        result => result?,
+    };
 
-    let conformed = decode::conform(object, endpoint.kind).map_err(|error| {
-        refused(
-            "failed to convert new typed object",
-            &applied,
-            endpoint,
-            &error,
-        )
-    })?;
-    let object = conformed.value;
+    let conformed = decode::conform(object, endpoint.kind);
+    let mut object = match conformed {
+        Ok(decoded) => decoded.value,
+        Err(error) => {
+            let what = "failed to convert new typed object";
+            return Err(refused(what, &applied, endpoint, &error));
+        }
+    };
+    if writer.name == last_applied::KUBECTL {
+        last_applied::refresh(&mut object, configuration);
+    }
     let mut managed_fields = managers.into_entries();
     // Applying again what is there already must not write.
     if object == live && same_but_for_times(&in_live, &managed_fields) {
@@ -105,7 +119,7 @@ struct Apply<'a> {
 
 impl Apply<'_> {
     fn run(
-        self,
+        &self,
         managers: Managers,
         writer: &Writer<'_>,
         on_conflict: OnConflict,

@@ -209,7 +209,11 @@ impl Managers {
 }
 
 /// Whether the entries say the same, whenever it was written.
-pub(crate) fn same_but_for_times(one: &[ManagedFieldsEntry], other: &[ManagedFieldsEntry]) -> bool {
+///
+/// A write that changes nothing else is none: keep the live entries then, and store nothing.
+/// Upstream: `IgnoreManagedFieldsTimestampsTransformer`.
+#[must_use]
+pub fn same_but_for_times(one: &[ManagedFieldsEntry], other: &[ManagedFieldsEntry]) -> bool {
     let timeless = |entries: &[ManagedFieldsEntry]| {
         let managers = Managers::read(entries).ok()?;
         let owned = managers.0.into_iter().map(|(manager, owned)| {

@@ -3,6 +3,7 @@
 use burgee_wire::schema::StructRef;
 use burgee_wire::{ManagedFieldsEntry, Time};
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::managers::{Manager, Managers, Operation, Owned};
@@ -128,8 +129,8 @@ impl Endpoint<'_> {
 /// The managed-fields entries of an object; none where they do not read as such.
 pub(crate) fn entries_of(object: &Value) -> Vec<ManagedFieldsEntry> {
     let entries = object.get("metadata").and_then(|m| m.get("managedFields"));
-    let entries = entries.cloned().unwrap_or_default();
-    serde_json::from_value(entries).unwrap_or_default()
+    let entries = entries.and_then(|entries| Vec::deserialize(entries).ok());
+    entries.unwrap_or_default()
 }
 
 /// The object without its managed-fields entries, which nobody owns and which are no content.

@@ -4,7 +4,7 @@ use burgee_wire::{ManagedFieldsEntry, decode};
 use serde_json::Value;
 
 use crate::managers::{Managers, Operation};
-use crate::ownership::{entries_of, without_entries};
+use crate::ownership::entries_of;
 use crate::{Endpoint, Writer};
 
 /// The managed-fields entries of an object after an ordinary write.
@@ -34,9 +34,13 @@ pub fn update(
         return Vec::new();
     }
     let manager = endpoint.manager(writer, Operation::Update);
-    let old = live.map_or_else(|| decode::zero(endpoint.kind), without_entries);
-    let recorded =
-        endpoint.record_update(&old, &without_entries(new), managers, manager, writer.now);
+    let recorded = match live {
+        Some(live) => endpoint.record_update(live, new, managers, manager, writer.now),
+        None => {
+            let zero = decode::zero(endpoint.kind);
+            endpoint.record_update(&zero, new, managers, manager, writer.now)
+        }
+    };
     // Objects that upstream could not compare either, such as lists whose items lack their keys.
     recorded.map_or(in_live, Managers::into_entries)
 }

@@ -168,6 +168,21 @@ fn patches_lead_to_the_recorded_objects() {
 }
 
 #[test]
+fn a_removed_finalizer_is_nobodys() {
+    let (live, golden) = (
+        Golden::read("cm-delete-again"),
+        Golden::read("cm-remove-finalizer"),
+    );
+    let patch = Patch::parse(PatchType::Merge, golden.body().as_bytes()).unwrap();
+    let patched = patch.apply(live.answer.clone(), golden.kind()).unwrap();
+    let new = conform(patched, golden.kind()).unwrap().value;
+    assert_eq!(
+        written(&golden, Some(&live.object()), &new),
+        golden.entries()
+    );
+}
+
+#[test]
 fn patches_that_do_not_apply_are_answered_as_recorded() {
     let live = Golden::read("cm-patch-strategic");
     for name in ["cm-patch-json-bad-path", "cm-patch-json-test-fails"] {
