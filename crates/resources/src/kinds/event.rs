@@ -19,6 +19,11 @@ impl Rules for EventRules {
         names::path_segment(name)
     }
 
+    fn generate_name_problems(&self, prefix: &str) -> Vec<String> {
+        // With something appended it is neither `.` nor `..`.
+        names::path_segment(&format!("{prefix}x"))
+    }
+
     fn validate_create(&self, object: &Object) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let namespace = object.metadata.namespace.as_str();
