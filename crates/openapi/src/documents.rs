@@ -166,7 +166,8 @@ impl Documents {
         })
     }
 
-    /// `/openapi/v2` in protobuf, for the media types `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`
+    /// `/openapi/v2` in protobuf, for the media types
+    /// `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`
     /// and `application/com.github.proto-openapi.spec.v2.v1.0+protobuf`. Upstream answers both with the
     /// latter.
     pub fn openapi_v2_protobuf(&self) -> &Document {
