@@ -99,7 +99,7 @@ pub struct RangeRequest<'a> {
     pub prefix: &'a str,
     /// Only keys after this one, the last key of the page before.
     pub start_after: Option<&'a str>,
-    /// At most so many keys; all if `None`.
+    /// At most so many keys; all if `None` or 0, as in etcd's API.
     pub limit: Option<usize>,
     /// As they were right after this revision, the first page's; now if `None` or 0.
     pub revision: Option<Revision>,

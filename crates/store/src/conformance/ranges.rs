@@ -99,6 +99,8 @@ pub async fn pages_cover_a_range_once(store: Arc<dyn Store>) {
             assert_eq!((page.more, page.remaining), (left > 0, left as u64));
         }
     }
+    let unlimited = RangeRequest::under("/a/").limit(0);
+    assert_eq!(store.range(unlimited).await.unwrap(), whole);
     // A continuation key need not exist, and one outside of the prefix is no harm.
     let page = store
         .range(RangeRequest::under("/a/").start_after("/a/0023x"))

@@ -178,15 +178,10 @@ impl Slot {
         match (&self.database, &self.directory) {
             (Some(database), _) => Ok(database),
             (None, None) => Err(Error::Closed),
-            (None, Some(_)) => Err(not_open()),
+            (None, Some(_)) => Err(Error::Unavailable {
+                reason: "its file could not be opened again after a failure".into(),
+            }),
         }
-    }
-}
-
-/// The answer while the file cannot be opened again.
-pub(super) fn not_open() -> Error {
-    Error::Unavailable {
-        reason: "its file could not be opened again after a failure".into(),
     }
 }
 

@@ -37,6 +37,8 @@ impl Tables {
     /// The keys under a prefix right after one revision, or now.
     pub(super) fn range(&self, request: RangeRequest<'_>) -> Fallible<Page> {
         let at = self.resolve(request.revision)?;
+        let limit = request.limit.filter(|limit| *limit > 0);
+        let limit = limit.unwrap_or(usize::MAX);
         let mut page = Page {
             items: Vec::new(),
             revision: at,
@@ -44,7 +46,7 @@ impl Tables {
             remaining: 0,
         };
         let mut add = |key: &[u8], mod_revision: u64, version: &Version<'_>| -> Fallible<()> {
-            if request.limit.is_some_and(|limit| page.items.len() >= limit) {
+            if page.items.len() >= limit {
                 page.remaining += 1;
             } else {
                 page.items.push(version.to_key_value(key, mod_revision)?);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::batch::{Applied, Batch};
-use super::database::{DatabaseFile, not_open};
+use super::database::DatabaseFile;
 use super::read::ChunkLimits;
 use super::retention::Retention;
 use super::subscription::Hub;
@@ -70,6 +70,11 @@ impl Intent {
             Self::Delete { .. } => 0,
         }
     }
+}
+
+/// An error with its causes, as one value of a log line.
+fn chain(error: &Error) -> &(dyn std::error::Error + 'static) {
+    error
 }
 
 /// The state of the thread.
@@ -187,7 +192,11 @@ impl Writer {
                 self.answer_compactions(applied.compacted);
             }
             Err(error) => {
-                tracing::error!(%error, writes = writes.len(), "a commit failed");
+                tracing::error!(
+                    error = chain(&error),
+                    writes = writes.len(),
+                    "a commit failed"
+                );
                 for write in writes {
                     let _ = write.reply.send(Err(error.clone()));
                 }
@@ -196,14 +205,15 @@ impl Writer {
                 }
                 self.retention.pause(self.clock.monotonic());
                 self.failed = true;
-                self.recover();
+                // The next operation tries again.
+                let _ = self.recover();
             }
         }
     }
 
     fn apply(&mut self, writes: &[Write], compact_to: Option<Revision>) -> Result<Applied> {
         if self.failed {
-            self.recover();
+            self.recover()?;
         }
         let transaction = self.database.begin_write()?;
         self.database.guard(|| {
@@ -226,22 +236,34 @@ impl Writer {
 
     /// Opens the database again after a failure and tells watches of what turns out to have become
     /// durable although its commit failed.
-    fn recover(&mut self) {
-        match self.database.reopen().and_then(|()| self.publish_found()) {
+    fn recover(&mut self) -> Result<()> {
+        let recovered = self.database.reopen().and_then(|()| self.publish_found());
+        match &recovered {
             Ok(()) => self.failed = false,
-            Err(error) => tracing::error!(%error, "cannot open the store again after a failure"),
+            Err(error) => tracing::error!(
+                error = chain(error),
+                "cannot open the store again after a failure"
+            ),
         }
+        recovered
     }
 
     fn publish_found(&self) -> Result<()> {
+        // At most the one commit that failed.
         let limits = ChunkLimits {
             changes: MAX_BATCH_WRITES,
             bytes: usize::MAX,
         };
         let published = self.hub.published();
         let (events, revision) = self.database.read(|tables| {
-            let found = tables.events("", published.next(), tables.revision, limits)?;
-            Ok((found.0, tables.revision))
+            let found = if tables.revision > published {
+                tables
+                    .events("", published.next(), tables.revision, limits)?
+                    .0
+            } else {
+                Vec::new()
+            };
+            Ok((found, tables.revision))
         })?;
         if revision > published {
             self.hub.publish(&events, revision);
@@ -250,14 +272,10 @@ impl Writer {
     }
 
     fn reopen(&mut self, generation: u64) -> Result<()> {
-        if self.failed || self.database.generation() == generation {
+        if self.database.generation() == generation {
             self.failed = true;
-            self.recover();
         }
-        if self.failed {
-            return Err(not_open());
-        }
-        Ok(())
+        if self.failed { self.recover() } else { Ok(()) }
     }
 
     fn begin_compaction(&mut self, revision: Revision, reply: oneshot::Sender<Result<()>>) {
