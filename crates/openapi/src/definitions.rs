@@ -1,8 +1,8 @@
 //! Schema definitions, in the dialects of OpenAPI v2 and v3.
 //!
 //! What is written for which Go type follows `kube-openapi/pkg/generators`, so that generators and
-//! `kubectl explain` find what they know: list and map topologies, patch strategies, defaults (in v3
-//! only; upstream prunes them from v2), and `allOf` around references with siblings.
+//! `kubectl explain` find what they know: list and map topologies, patch strategies, defaults (in
+//! v3 only; upstream prunes them from v2), and `allOf` around references with siblings.
 
 use std::collections::BTreeMap;
 
@@ -258,8 +258,8 @@ fn zero(shape: &Shape) -> Option<Value> {
 fn write_special(out: &mut Object<'_>, dialect: Dialect, definition: Definition) {
     let (description, kinds, format): (_, &[&str], _) = match definition {
         Definition::FieldsV1 => (
-            "A set of fields, as nested objects: the member f:NAME is a field, k:KEYS a list item by its \
-             keys, v:VALUE an item of a set, i:INDEX an item by its place, and . the place itself.",
+            "A set of fields, as nested objects: the member f:NAME is a field, k:KEYS a list item by \
+             its keys, v:VALUE an item of a set, i:INDEX an item by its place, and . the place itself.",
             &["object"],
             "",
         ),
@@ -279,8 +279,8 @@ fn write_special(out: &mut Object<'_>, dialect: Dialect, definition: Definition)
             "",
         ),
         Definition::Quantity => (
-            "An exact number with an optional suffix: a power of ten (n, u, m, k, M, G, T, P, E, or e3), or \
-             a power of 1024 (Ki, Mi, Gi, Ti, Pi, Ei). Examples: 100m, 1.5, 128Mi.",
+            "An exact number with an optional suffix: a power of ten (n, u, m, k, M, G, T, P, E, or \
+             e3), or a power of 1024 (Ki, Mi, Gi, Ti, Pi, Ei). Examples: 100m, 1.5, 128Mi.",
             &["string", "number"],
             "",
         ),
@@ -306,5 +306,6 @@ fn write_special(out: &mut Object<'_>, dialect: Dialect, definition: Definition)
     }
 }
 
-const API_VERSION: &str = "Version of the schema that the object is written in, such as v1 or rbac.authorization.k8s.io/v1.";
+const API_VERSION: &str = "Version of the schema that the object is written in, such as v1 or \
+                           rbac.authorization.k8s.io/v1.";
 const KIND: &str = "What the object is, such as Secret. It cannot change.";

@@ -1,7 +1,8 @@
 //! Discovery: which groups, versions and resources there are.
 //!
-//! Members, their order and what is left out are those of `k8s.io/apiserver/pkg/endpoints/discovery`;
-//! the aggregated form is that of `apidiscovery.k8s.io`.
+//! Members, their order and what is left out are those of
+//! `k8s.io/apiserver/pkg/endpoints/discovery`; the aggregated form is that of
+//! `apidiscovery.k8s.io`.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -36,7 +37,8 @@ impl AggregatedVersion {
     /// use burgee_openapi::AggregatedVersion;
     ///
     /// let media_type = AggregatedVersion::V2.media_type();
-    /// assert_eq!(media_type, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    /// let parameters = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    /// assert_eq!(media_type, format!("application/json;{parameters}"));
     /// ```
     #[must_use]
     pub const fn media_type(self) -> &'static str {

@@ -36,8 +36,8 @@ impl Document {
         &self.body
     }
 
-    /// SHA-512 of its JSON in upper-case hexadecimal, as the `hash` parameter of OpenAPI v3 URLs has it
-    /// (`kube-openapi/pkg/handler3`).
+    /// SHA-512 of its JSON in upper-case hexadecimal, as the `hash` parameter of OpenAPI v3 URLs
+    /// has it (`kube-openapi/pkg/handler3`).
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash

@@ -15,9 +15,11 @@ use crate::{gnostic, v2, v3};
 /// What documents say of the server.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// Version of Kubernetes that the API is that of, such as `v1.37.0`; the `info.version` of OpenAPI.
+    /// Version of Kubernetes that the API is that of, such as `v1.37.0`; the `info.version` of
+    /// OpenAPI.
     pub version: String,
-    /// Host and port by which clients reach the server, such as `192.0.2.10:6443`; what `/api` names.
+    /// Host and port by which clients reach the server, such as `192.0.2.10:6443`; what `/api`
+    /// names.
     pub server_address: String,
 }
 
@@ -109,16 +111,16 @@ impl Documents {
         self.api_group_list.get_or_init(write)
     }
 
-    /// `/apis/GROUP`: an APIGroup. None if there is no such group, or if it is the core group's empty
-    /// name.
+    /// `/apis/GROUP`: an APIGroup. None if there is no such group, or if it is the core group's
+    /// empty name.
     pub fn api_group(&self, group: &str) -> Option<&Document> {
         let (_, document) = self.api_groups.iter().find(|(name, _)| *name == group)?;
         let group = self.groups.find(group)?;
         Some(document.get_or_init(|| Document::new(discovery::api_group(group))))
     }
 
-    /// `/api/v1` (for the empty group) and `/apis/GROUP/VERSION`: an APIResourceList. None if there is
-    /// no such version.
+    /// `/api/v1` (for the empty group) and `/apis/GROUP/VERSION`: an APIResourceList. None if there
+    /// is no such version.
     pub fn api_resource_list(&self, group: &str, version: &str) -> Option<&Document> {
         let (list, document) = (self.groups.versions().zip(&self.api_resource_lists))
             .find(|(each, _)| each.group == group && each.version == version)?;
@@ -136,7 +138,8 @@ impl Documents {
         cell.get_or_init(write)
     }
 
-    /// `/apis` with [`AggregatedVersion::media_type`]: an APIGroupDiscoveryList of the other groups.
+    /// `/apis` with [`AggregatedVersion::media_type`]: an APIGroupDiscoveryList of the other
+    /// groups.
     pub fn aggregated_apis(&self, version: AggregatedVersion) -> &Document {
         let [.., v2, v2beta1] = &self.aggregated;
         let cell = match version {
@@ -167,8 +170,8 @@ impl Documents {
     }
 
     /// `/openapi/v2` in protobuf, for the media types
-    /// `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`
-    /// and `application/com.github.proto-openapi.spec.v2.v1.0+protobuf`. Upstream answers both with the
+    /// `application/com.github.proto-openapi.spec.v2@v1.0+protobuf` and
+    /// `application/com.github.proto-openapi.spec.v2.v1.0+protobuf`. Upstream answers both with the
     /// latter.
     pub fn openapi_v2_protobuf(&self) -> &Document {
         self.openapi_v2_protobuf.get_or_init(|| {
@@ -177,8 +180,8 @@ impl Documents {
         })
     }
 
-    /// `/openapi/v3`: where the documents of each group and version are. Generates them all, for their
-    /// hashes.
+    /// `/openapi/v3`: where the documents of each group and version are. Generates them all, for
+    /// their hashes.
     pub fn openapi_v3_index(&self) -> &Document {
         self.openapi_v3_index.get_or_init(|| {
             let documents = (self.openapi_v3.iter())
@@ -234,8 +237,8 @@ impl Documents {
     }
 }
 
-/// What a watch streams. Answers of two types under one status code cannot be said in OpenAPI v2, and
-/// upstream does not say it in v3 either, so that no operation refers to it.
+/// What a watch streams. Answers of two types under one status code cannot be said in OpenAPI v2,
+/// and upstream does not say it in v3 either, so that no operation refers to it.
 fn watch_event() -> Definition {
     Definition::Struct(meta("WatchEvent"))
 }

@@ -1,9 +1,9 @@
 //! The protobuf form of the OpenAPI v2 document, which kubectl and client-go ask for.
 //!
 //! Its messages are those of gnostic's `openapiv2/OpenAPIv2.proto`: one per JSON object, wrapped in
-//! further messages where JSON Schema leaves a choice, with maps as lists of named values. The tables
-//! below say where each JSON member goes; only what [`crate::v2`] writes stands in them. The JSON is
-//! read piece by piece, so that no tree of the whole ever exists.
+//! further messages where JSON Schema leaves a choice, with maps as lists of named values. The
+//! tables below say where each JSON member goes; only what [`crate::v2`] writes stands in them. The
+//! JSON is read piece by piece, so that no tree of the whole ever exists.
 
 use std::collections::BTreeMap;
 

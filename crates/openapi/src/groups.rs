@@ -122,7 +122,8 @@ impl Groups {
             kind,
         };
         let prefix = prefix(definition.name);
-        // These two are registered in every group and version upstream, for their use in all of them.
+        // These two are registered in every group and version upstream, for their use in all of
+        // them.
         if prefix == META && matches!(kind, "DeleteOptions" | "WatchEvent") {
             let mut kinds: Vec<_> =
                 (self.versions().map(|each| of(each.group, each.version))).collect();

@@ -1,9 +1,9 @@
 //! What the API says of itself, without I/O: discovery documents and OpenAPI v2 and v3.
 //!
 //! Everything is derived from two tables, the resource registry (`burgee_resources::all`) and the
-//! compiled-in schema (`burgee_wire::schema`), so that a served kind and its description cannot part.
-//! [`Documents`] generates each document at its first request, straight into compact bytes, and keeps
-//! it as a [`Document`] with a stable hash.
+//! compiled-in schema (`burgee_wire::schema`), so that a served kind and its description cannot
+//! part. [`Documents`] generates each document at its first request, straight into compact bytes,
+//! and keeps it as a [`Document`] with a stable hash.
 //!
 //! ```
 //! use burgee_openapi::{About, Documents};
