@@ -10,6 +10,8 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burgee_store::{
     EmbeddedOptions, EmbeddedStore, Error, KeyValue, RangeRequest, Revision, Store,
@@ -280,6 +282,51 @@ async fn a_full_disk_fails_writes_only_and_only_while_it_is_full() {
     let store = try_open(directory.path()).unwrap();
     let (kv, _) = store.get("/kept", None).await.unwrap();
     assert_eq!(kv.unwrap().mod_revision, kept);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn reads_and_watches_do_not_notice_that_writes_keep_failing() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(_mount) = Mount::new(directory.path(), "size=8m,mode=0700") else {
+        return;
+    };
+    let (_, keys) = filled(directory.path()).await;
+    let store = Arc::new(try_open(directory.path()).unwrap());
+    fill(&directory.path().join("ballast"));
+    let stop = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..4)
+        .map(|reader| {
+            let (store, stop, keys) = (Arc::clone(&store), Arc::clone(&stop), keys.clone());
+            tokio::spawn(async move {
+                let mut reads = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let key = &keys[(reads + reader) % keys.len()];
+                    assert_eq!(
+                        store.get(&key.key, None).await.unwrap().0.as_ref(),
+                        Some(key)
+                    );
+                    let page = store.range(RangeRequest::under("/key/")).await.unwrap();
+                    assert_eq!(page.items, keys);
+                    let mut watch = store.watch("/key/", Revision(2)).await.unwrap();
+                    watch.next().await.unwrap().unwrap();
+                    reads += 1;
+                }
+                reads
+            })
+        })
+        .collect();
+    let mut failures = 0;
+    for i in 0..400 {
+        let written = store
+            .create(&format!("/x/{i}"), Bytes::from(vec![7; 64 * 1024]))
+            .await;
+        failures += usize::from(written.is_err());
+    }
+    stop.store(true, Ordering::Relaxed);
+    for reader in readers {
+        assert!(reader.await.unwrap() > 0);
+    }
+    assert!(failures > 200, "{failures} writes failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

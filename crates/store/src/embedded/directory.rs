@@ -1,7 +1,7 @@
 //! The data directory: its checks, its lock, its file names.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use crate::{Error, Result};
 const DATABASE: &str = "store.redb";
 const UNFINISHED_DATABASE: &str = "store.redb.new";
 const LOCK: &str = "store.lock";
+const PROBE_CHUNK: usize = 64 * 1024;
 
 /// A data directory that belongs to this process until it is dropped.
 #[derive(Debug)]
@@ -93,6 +94,23 @@ pub(super) fn from_io(operation: &'static str, file: &Path, error: io::Error) ->
             source,
         },
     }
+}
+
+/// Checks by trying that a file beside `database` could grow by so many bytes.
+pub(super) fn probe_space(database: &Path, bytes: usize) -> Result<()> {
+    let path = database.with_extension("probe");
+    let written = open_private(&path, true).and_then(|mut file| {
+        let zeros = io::repeat(0).take(bytes as u64);
+        io::copy(&mut BufReader::with_capacity(PROBE_CHUNK, zeros), &mut file)
+            .map_err(|error| from_io("write", database, error))
+    });
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            tracing::warn!(file = %path.display(), %error, "cannot remove the file");
+        }
+        _ => {}
+    }
+    written.map(|_| ())
 }
 
 fn create_if_missing(path: &Path) -> Result<()> {

@@ -36,6 +36,8 @@ use crate::{Error, KeyValue, Page, RangeRequest, Result, Revision, Store, Watch}
 /// What waiting writes may take in memory together, in [`SHARE_BYTES`]: 16 MiB.
 const QUEUE_SHARES: usize = 4096;
 const SHARE_BYTES: usize = 4096;
+/// How often a read is tried when the file is opened again under it.
+const READ_ATTEMPTS: usize = 5;
 
 /// How an embedded store is run. Every field has a default that suits a small machine.
 #[derive(Clone, Debug)]
@@ -124,6 +126,7 @@ impl EmbeddedStore {
             ),
             last_batch: 0,
             failed: false,
+            full: false,
             compactions: Vec::new(),
         };
         std::thread::Builder::new()
@@ -266,14 +269,14 @@ impl Engine {
 
     /// Runs a read of a few keys right here: a microsecond, less than handing it to another thread.
     async fn read<T>(&self, read: impl Fn(&Tables) -> Fallible<T>) -> Result<T> {
-        let generation = self.database.generation();
-        match self.database.read(&read) {
-            Err(error) if is_stale(&error) => {
-                self.reopen(generation).await?;
-                self.database.read(&read)
+        for _ in 1..READ_ATTEMPTS {
+            let generation = self.database.generation();
+            match self.database.read(&read) {
+                Err(error) if is_stale(&error) => self.reopen(generation).await?,
+                answer => return answer,
             }
-            answer => answer,
         }
+        self.database.read(&read)
     }
 
     /// Runs a read of many keys where it holds up no other task.
@@ -281,15 +284,15 @@ impl Engine {
         &self,
         read: impl Fn(&Tables) -> Fallible<T> + Send + Sync + 'static,
     ) -> Result<T> {
-        let generation = self.database.generation();
         let read = Arc::new(read);
-        match self.read_elsewhere(&read).await {
-            Err(error) if is_stale(&error) => {
-                self.reopen(generation).await?;
-                self.read_elsewhere(&read).await
+        for _ in 1..READ_ATTEMPTS {
+            let generation = self.database.generation();
+            match self.read_elsewhere(&read).await {
+                Err(error) if is_stale(&error) => self.reopen(generation).await?,
+                answer => return answer,
             }
-            answer => answer,
         }
+        self.read_elsewhere(&read).await
     }
 
     async fn read_elsewhere<T: Send + 'static>(

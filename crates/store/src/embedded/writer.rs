@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::batch::{Applied, Batch};
 use super::database::DatabaseFile;
+use super::directory::probe_space;
 use super::read::ChunkLimits;
 use super::retention::Retention;
 use super::subscription::Hub;
@@ -26,6 +27,8 @@ const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// How long a commit waits for one more write when the one before had several. Writers that were
 /// just answered write again at once; without this, they would be split over two commits in turn.
 const LINGER: Duration = Duration::from_micros(50);
+/// What a disk that was full must have free, beside what is to be written, before a commit is tried.
+const PROBE_BYTES: usize = 256 * 1024;
 /// How often an idle store looks whether history has grown old.
 const IDLE_TICK: Duration = Duration::from_secs(10);
 
@@ -88,6 +91,8 @@ pub(super) struct Writer {
     pub(super) last_batch: usize,
     /// The database cannot be written before it was opened again.
     pub(super) failed: bool,
+    /// The disk was full at the last commit.
+    pub(super) full: bool,
     /// Where explicit compactions go to, and who waits for them.
     pub(super) compactions: Vec<(Revision, oneshot::Sender<Result<()>>)>,
 }
@@ -204,17 +209,42 @@ impl Writer {
                     let _ = reply.send(Err(error.clone()));
                 }
                 self.retention.pause(self.clock.monotonic());
-                self.failed = true;
-                // The next operation tries again.
-                let _ = self.recover();
             }
         }
     }
 
     fn apply(&mut self, writes: &[Write], compact_to: Option<Revision>) -> Result<Applied> {
+        if self.full {
+            self.probe_space(writes)?;
+        }
         if self.failed {
             self.recover()?;
         }
+        let applied = self.apply_now(writes, compact_to);
+        self.full = matches!(applied, Err(Error::StorageFull { .. }));
+        if applied.is_err() {
+            self.failed = true;
+            // If this fails, the next operation tries again.
+            let _ = self.recover();
+        }
+        applied
+    }
+
+    /// Finds out at small cost whether a full disk has space again. Trying a commit would interrupt
+    /// every reader with opening the file again, for each write that fails. Deletions are tried
+    /// nevertheless: the file itself may have the space, and they make more.
+    fn probe_space(&self, writes: &[Write]) -> Result<()> {
+        let bytes: usize = writes.iter().map(|write| write.intent.value_bytes()).sum();
+        let only_deletions = writes
+            .iter()
+            .all(|write| matches!(write.intent, Intent::Delete { .. }));
+        if only_deletions {
+            return Ok(());
+        }
+        probe_space(self.database.path(), PROBE_BYTES + 2 * bytes)
+    }
+
+    fn apply_now(&self, writes: &[Write], compact_to: Option<Revision>) -> Result<Applied> {
         let transaction = self.database.begin_write()?;
         self.database.guard(|| {
             let mut batch = Batch::open(&transaction)?;
