@@ -8,6 +8,9 @@ use crate::Rules;
 use crate::json;
 use crate::table::{self, AGE, Column, NAME};
 
+/// Once limited which Secrets pods may mount.
+const ENFORCE_MOUNTABLE: &str = "kubernetes.io/enforce-mountable-secrets";
+
 /// The rules of ServiceAccounts.
 pub(crate) struct ServiceAccountRules;
 
@@ -18,6 +21,16 @@ impl Rules for ServiceAccountRules {
 
     fn prepare_update(&self, new: &mut Object, _old: &Object) {
         keep_secret_names(new);
+    }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let has = |object: &Object| object.metadata.annotations.contains_key(ENFORCE_MOUNTABLE);
+        if !has(new) || old.is_some_and(has) {
+            return Vec::new();
+        }
+        vec![format!(
+            "metadata.annotations[{ENFORCE_MOUNTABLE}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+        )]
     }
 
     fn columns(&self) -> &'static [Column] {

@@ -1,12 +1,12 @@
-//! The rules of pods.
+//! What pods get and what they must be.
 
 use burgee_wire::Object;
 use serde_json::{Value, json};
 
-use crate::testkit::{create, object, resource, update, update_status};
+use crate::testkit::{create, object, resource};
 
 /// A good pod with some members of its specification replaced.
-fn pod(spec: Value) -> Value {
+pub(crate) fn pod(spec: Value) -> Value {
     let mut members = json!({"containers": [{"name": "c", "image": "i"}]});
     for (member, value) in spec.as_object().into_iter().flatten() {
         members
@@ -18,7 +18,7 @@ fn pod(spec: Value) -> Value {
 }
 
 /// A good pod with some members of its container replaced.
-fn with_container(container: Value) -> Value {
+pub(crate) fn with_container(container: Value) -> Value {
     let mut members = json!({"name": "c", "image": "i"});
     for (member, value) in container.as_object().into_iter().flatten() {
         members
@@ -30,7 +30,7 @@ fn with_container(container: Value) -> Value {
 }
 
 /// A good pod with one volume.
-fn with_volume(source: Value) -> Value {
+pub(crate) fn with_volume(source: Value) -> Value {
     let mut volume = source;
     volume
         .as_object_mut()
@@ -40,7 +40,7 @@ fn with_volume(source: Value) -> Value {
 }
 
 /// A good pod with one projected source.
-fn with_projected(source: Value) -> Value {
+pub(crate) fn with_projected(source: Value) -> Value {
     with_volume(json!({"projected": {"sources": [source]}}))
 }
 
@@ -467,356 +467,4 @@ fn projected_tokens_are_refused_in_upstreams_words() {
         .insert("nodeName".into(), "n".into());
     let text = "spec.volumes[0].projected.sources[0].serviceAccountToken: Forbidden: must not be specified when serviceAccountName is not set";
     assert_eq!(create("pods", nobody), [text]);
-}
-
-#[test]
-fn of_a_pod_only_little_may_change() {
-    let only = "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\nchanged: ";
-    let toleration =
-        json!({"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1});
-    let later =
-        json!({"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 9});
-    let table = [
-        (pod(json!({})), pod(json!({"containers": [{"name": "c", "image": "j", "imagePullPolicy": "Always"}]})), vec![]),
-        (pod(json!({})), pod(json!({"activeDeadlineSeconds": 9})), vec![]),
-        (pod(json!({"activeDeadlineSeconds": 9})), pod(json!({"activeDeadlineSeconds": 8})), vec![]),
-        (pod(json!({"tolerations": [toleration]})), pod(json!({"tolerations": [later, {"key": "b", "operator": "Exists"}]})), vec![]),
-        (pod(json!({"terminationGracePeriodSeconds": -1})), pod(json!({"terminationGracePeriodSeconds": 1})), vec![]),
-        (pod(json!({"schedulingGates": [{"name": "a"}], "nodeSelector": {"a": "b"}})), pod(json!({"nodeSelector": {"a": "b", "c": "d"}})), vec![]),
-        (pod(json!({})), pod(json!({"nodeName": "n", "hostNetwork": true})), vec![format!("{only}`spec.hostNetwork`,`spec.nodeName`\n")]),
-        (pod(json!({})), pod(json!({"serviceAccountName": "a"})), vec![format!("{only}`spec.serviceAccount`,`spec.serviceAccountName`\n")]),
-        (pod(json!({})), with_container(json!({"command": ["sh"]})), vec![format!("{only}`spec.containers`\n")]),
-        (pod(json!({})), pod(json!({"containers": [{"name": "c", "image": "i"}, {"name": "d", "image": "i"}]})), vec!["spec.containers: Forbidden: pod updates may not add or remove containers".into()]),
-        (pod(json!({"activeDeadlineSeconds": 8})), pod(json!({"activeDeadlineSeconds": 9})), vec!["spec.activeDeadlineSeconds: Invalid value: 9: must be less than or equal to previous value".into()]),
-        (pod(json!({"activeDeadlineSeconds": 8})), pod(json!({})), vec!["spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive integer to nil value".into()]),
-        (pod(json!({"tolerations": [toleration]})), pod(json!({})), vec!["spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds".into()]),
-        (pod(json!({})), pod(json!({"schedulingGates": [{"name": "a"}]})), vec!["spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'a'".into()]),
-    ];
-    for (old, new, errors) in table {
-        assert_eq!(update("pods", old, new), errors);
-    }
-}
-
-#[test]
-fn nobody_turns_a_pod_into_a_mirror_or_back() {
-    let plain = pod(json!({"nodeName": "n"}));
-    let mark = |value: &str| {
-        let mut marked = plain.clone();
-        let annotations = json!({"kubernetes.io/config.mirror": value});
-        marked
-            .pointer_mut("/metadata")
-            .and_then(Value::as_object_mut)
-            .unwrap()
-            .insert("annotations".into(), annotations);
-        marked
-    };
-    let path = "metadata.annotations[kubernetes.io/config.mirror]: Forbidden: may not";
-    assert_eq!(
-        update("pods", plain.clone(), mark("x")),
-        [format!("{path} add mirror pod annotation")]
-    );
-    assert_eq!(
-        update("pods", mark("x"), plain.clone()),
-        [format!("{path} remove or update mirror pod annotation")]
-    );
-    assert_eq!(
-        update_status("pods", "status", mark("x"), mark("y")),
-        [format!("{path} remove or update mirror pod annotation")]
-    );
-    assert_eq!(update("pods", mark("x"), mark("x")), [""; 0]);
-}
-
-#[test]
-fn the_generation_counts_changes_of_the_specification() {
-    let mut old = object("pods", pod(json!({})));
-    old.metadata.generation = 3;
-    let rules = resource("pods").rules;
-    for (spec, generation) in [(json!({}), 3), (json!({"activeDeadlineSeconds": 1}), 4)] {
-        let mut new = object("pods", pod(spec));
-        new.metadata.generation = 3;
-        rules.prepare_update(&mut new, &old);
-        assert_eq!(new.metadata.generation, generation);
-    }
-}
-
-#[test]
-fn a_status_changes_nothing_but_the_status() {
-    let old = json!({"metadata": {"name": "p", "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "u"}]},
-        "spec": {"nodeName": "n"}, "status": {"qosClass": "Burstable", "observedGeneration": 2,
-        "conditions": [{"type": "Ready", "status": "False", "observedGeneration": 1}]}});
-    let old = object("pods", old);
-    let mut new = object(
-        "pods",
-        json!({"metadata": {"name": "p"}, "spec": {"nodeName": "m"}, "status": {"phase": "Running",
-        "conditions": [{"type": "Ready", "status": "True"}, {"type": "Ready", "status": "True"}]}}),
-    );
-    resource("pods")
-        .rules
-        .prepare_status_update("status", &mut new, &old);
-    assert_eq!(new.text(&["spec", "nodeName"]), "n");
-    assert_eq!(new.metadata.owner_references, old.metadata.owner_references);
-    let status = new.content.get("status").unwrap();
-    assert_eq!(
-        (status.get("qosClass"), status.get("observedGeneration")),
-        (Some(&json!("Burstable")), Some(&json!(2)))
-    );
-    assert_eq!(
-        status.pointer("/conditions/0/observedGeneration"),
-        Some(&json!(1))
-    );
-    assert_eq!(status.pointer("/conditions/1/observedGeneration"), None);
-}
-
-#[test]
-fn a_status_is_refused_in_upstreams_words() {
-    let ended = |code: i64| json!([{"name": "c", "state": {"terminated": {"exitCode": code}}}]);
-    let running = json!([{"name": "c", "state": {"running": {}}}]);
-    let gone_on = |policy: &str, list: &str, code: i64| {
-        let spec = json!({"restartPolicy": policy, "initContainers": [{"name": "s", "image": "i", "restartPolicy": "Always"}]});
-        update_status(
-            "pods",
-            "status",
-            json!({"spec": spec, "status": {list: ended(code)}}),
-            json!({"status": {list: running}}),
-        )
-    };
-    assert_eq!(gone_on("Always", "containerStatuses", 0), [""; 0]);
-    assert_eq!(gone_on("OnFailure", "containerStatuses", 1), [""; 0]);
-    for (policy, list) in [
-        ("OnFailure", "containerStatuses"),
-        ("Never", "initContainerStatuses"),
-        ("Always", "ephemeralContainerStatuses"),
-    ] {
-        let text = format!(
-            "status.{list}[0].state: Forbidden: may not be transitioned to non-terminated state"
-        );
-        assert_eq!(gone_on(policy, list, 0), [text]);
-    }
-    let change = |old: Value, new: Value| {
-        update_status(
-            "pods",
-            "status",
-            json!({"status": old}),
-            json!({"status": new}),
-        )
-    };
-    let table = [
-        (
-            json!({"qosClass": "Burstable"}),
-            json!({"qosClass": "Guaranteed"}),
-            "status.qosClass: Invalid value: \"Guaranteed\": field is immutable",
-        ),
-        (
-            json!({}),
-            json!({"nominatedNodeName": "a."}),
-            "status.nominatedNodeName: Invalid value: \"a.\": a lowercase RFC 1123 subdomain",
-        ),
-        (
-            json!({}),
-            json!({"conditions": [{"type": "/a", "status": "True"}]}),
-            "metadata.conditions[0].Type: Invalid value: \"/a\": prefix part must be non-empty",
-        ),
-        (
-            json!({}),
-            json!({"podIPs": [{"ip": "10.0.0.1"}, {"ip": "x"}]}),
-            "status.podIPs[1]: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-        ),
-    ];
-    for (old, new, text) in table {
-        let errors = change(old, new);
-        assert!(
-            errors.len() == 1 && errors.concat().starts_with(text),
-            "{errors:?}"
-        );
-    }
-}
-
-#[test]
-fn pods_that_run_end_gracefully() {
-    let rules = resource("pods").rules;
-    let table = [
-        (json!({"spec": {"nodeName": "n"}}), None, 30),
-        (
-            json!({"spec": {"nodeName": "n", "terminationGracePeriodSeconds": 5}}),
-            None,
-            5,
-        ),
-        (json!({"spec": {"nodeName": "n"}}), Some(0), 0),
-        (json!({"spec": {"nodeName": "n"}}), Some(-7), 1),
-        (json!({"spec": {}}), Some(9), 0),
-        (
-            json!({"spec": {"nodeName": "n"}, "status": {"phase": "Failed"}}),
-            Some(9),
-            0,
-        ),
-    ];
-    for (value, requested, seconds) in table {
-        let pod = object("pods", value.clone());
-        assert_eq!(
-            rules.grace_period(&pod, requested),
-            seconds,
-            "{value} {requested:?}"
-        );
-        if requested.is_none() {
-            assert_eq!(rules.default_grace_period(&pod), seconds);
-        }
-    }
-    let secret = object("secrets", json!({}));
-    assert_eq!(resource("secrets").rules.grace_period(&secret, Some(30)), 0);
-}
-
-#[test]
-fn only_a_new_pod_is_warned_that_its_name_is_no_hostname() {
-    let rules = resource("pods").rules;
-    let dotted = object("pods", json!({"metadata": {"name": "a.b"}}));
-    let warnings = rules.warnings(&dotted, None);
-    assert!(
-        warnings.len() == 1
-            && warnings
-                .concat()
-                .starts_with("metadata.name: this is used in the Pod's hostname"),
-        "{warnings:?}"
-    );
-    assert_eq!(rules.warnings(&dotted, Some(&dotted)), [""; 0]);
-    assert_eq!(
-        rules.warnings(&object("pods", pod(json!({}))), None),
-        [""; 0]
-    );
-}
-
-/// The cells for readiness, state and restarts.
-fn row(spec: Value, status: Value, deleted: bool) -> (String, String, String) {
-    let mut metadata = json!({"name": "p"});
-    if deleted {
-        metadata
-            .as_object_mut()
-            .unwrap()
-            .insert("deletionTimestamp".into(), "2026-01-01T00:00:00Z".into());
-    }
-    let pod =
-        Object::from_value(json!({"metadata": metadata, "spec": spec, "status": status})).unwrap();
-    let cells = resource("pods")
-        .rules
-        .cells(&pod, "2026-01-01T01:00:00Z".parse().unwrap());
-    let text = |index: usize| cells.get(index).and_then(Value::as_str).unwrap().to_owned();
-    (text(1), text(2), text(3))
-}
-
-#[test]
-fn a_pods_row_says_what_keeps_it_from_running() {
-    let two = json!({"containers": [{"name": "a"}, {"name": "b"}]});
-    let init = json!({"containers": [{"name": "a"}], "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}]});
-    let running = |name: &str| json!({"name": name, "ready": true, "restartCount": 0, "state": {"running": {}}});
-    let state = |name: &str, state: Value| {
-        json!({"name": name, "ready": false, "restartCount": 2, "state": state,
-        "lastState": {"terminated": {"finishedAt": "2026-01-01T00:55:00Z", "exitCode": 1}}})
-    };
-    let ready = json!([{"type": "Ready", "status": "True"}]);
-    let table = [
-        (
-            &two,
-            json!({"phase": "Running", "containerStatuses": [running("a"), running("b")]}),
-            false,
-            "2/2 Running 0",
-        ),
-        (
-            &two,
-            json!({"phase": "Running", "containerStatuses": [running("a"), state("b", json!({"waiting": {"reason": "CrashLoopBackOff"}}))]}),
-            false,
-            "1/2 CrashLoopBackOff 2 (5m ago)",
-        ),
-        (
-            &two,
-            json!({"phase": "Running", "containerStatuses": [state("a", json!({"terminated": {"exitCode": 3}})), running("b")]}),
-            false,
-            "1/2 ExitCode:3 2 (5m ago)",
-        ),
-        (
-            &two,
-            json!({"phase": "Running", "containerStatuses": [state("a", json!({"terminated": {"signal": 9, "exitCode": 0}})), running("b")]}),
-            false,
-            "1/2 Signal:9 2 (5m ago)",
-        ),
-        (
-            &two,
-            json!({"phase": "Running", "conditions": ready, "containerStatuses": [state("a", json!({"terminated": {"reason": "Completed"}})), running("b")]}),
-            false,
-            "1/2 Running 2 (5m ago)",
-        ),
-        (
-            &two,
-            json!({"phase": "Running", "containerStatuses": [state("a", json!({"terminated": {"reason": "Completed"}})), running("b")]}),
-            false,
-            "1/2 NotReady 2 (5m ago)",
-        ),
-        (
-            &two,
-            json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "reason": "SchedulingGated"}]}),
-            false,
-            "0/2 SchedulingGated 0",
-        ),
-        (
-            &two,
-            json!({"phase": "Failed", "reason": "Evicted"}),
-            false,
-            "0/2 Evicted 0",
-        ),
-        (&two, json!({"phase": "Running"}), true, "0/2 Terminating 0"),
-        (&two, json!({"phase": "Succeeded"}), true, "0/2 Succeeded 0"),
-        (
-            &two,
-            json!({"phase": "Running", "reason": "NodeLost"}),
-            true,
-            "0/2 Unknown 0",
-        ),
-        (
-            &init,
-            json!({"phase": "Pending", "initContainerStatuses": [state("i", json!({"running": {}}))]}),
-            false,
-            "0/2 Init:0/2 2 (5m ago)",
-        ),
-        (
-            &init,
-            json!({"phase": "Pending", "initContainerStatuses": [state("i", json!({"waiting": {"reason": "ErrImagePull"}}))]}),
-            false,
-            "0/2 Init:ErrImagePull 2 (5m ago)",
-        ),
-        (
-            &init,
-            json!({"phase": "Pending", "initContainerStatuses": [state("i", json!({"waiting": {"reason": "PodInitializing"}}))]}),
-            false,
-            "0/2 Init:0/2 2 (5m ago)",
-        ),
-        (
-            &init,
-            json!({"phase": "Pending", "initContainerStatuses": [state("i", json!({"terminated": {"exitCode": 1, "reason": "Error"}}))]}),
-            false,
-            "0/2 Init:Error 2 (5m ago)",
-        ),
-        (
-            &init,
-            json!({"phase": "Running", "containerStatuses": [running("a")], "initContainerStatuses": [state("i", json!({"terminated": {"exitCode": 0}})),
-            {"name": "s", "ready": true, "started": true, "restartCount": 1, "state": {"running": {}}}]}),
-            false,
-            "2/2 Running 1",
-        ),
-    ];
-    for (spec, status, deleted, expected) in table {
-        let (ready, reason, restarts) = row(spec.clone(), status.clone(), deleted);
-        assert_eq!(format!("{ready} {reason} {restarts}"), expected, "{status}");
-    }
-}
-
-#[test]
-fn a_wide_row_shows_where_a_pod_is_and_its_gates() {
-    let value = json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n", "readinessGates": [{"conditionType": "x/a"}, {"conditionType": "x/b"}]},
-        "status": {"podIPs": [{"ip": "10.0.0.1"}], "nominatedNodeName": "m", "conditions": [{"type": "x/a", "status": "True"}, {"type": "x/b", "status": "False"}]}});
-    let pod = Object::from_value(value).unwrap();
-    let cells = resource("pods")
-        .rules
-        .cells(&pod, jiff::Timestamp::UNIX_EPOCH);
-    assert_eq!(
-        cells.get(5..),
-        Some(&[json!("10.0.0.1"), json!("n"), json!("m"), json!("1/2")][..])
-    );
 }
