@@ -54,6 +54,7 @@ fn each_rule_refuses_in_upstreams_words() {
         (json!({"finalizers": ["orphan", "foregroundDeletion"]}), "metadata.finalizers: Invalid value: [\"orphan\",\"foregroundDeletion\"]: finalizer orphan and foregroundDeletion cannot be both set".to_owned()),
         (json!({"ownerReferences": [{"apiVersion": "", "kind": "Pod", "name": "p", "uid": "u"}]}), "metadata.ownerReferences[0].apiVersion: Required value: must not be empty".to_owned()),
         (json!({"ownerReferences": [{"apiVersion": "a/b/c", "kind": "Pod", "name": "p", "uid": "u"}]}), "metadata.ownerReferences[0].apiVersion: Invalid value: \"a/b/c\": must be <group>/<version> or <version>".to_owned()),
+        (json!({"ownerReferences": [{"apiVersion": "apps/", "kind": "Pod", "name": "p", "uid": "u"}]}), "metadata.ownerReferences[0].apiVersion: Invalid value: \"apps/\": must be <group>/<version> or <version>".to_owned()),
         (json!({"ownerReferences": [owner, {"apiVersion": "v1", "kind": "", "name": "p", "uid": "u"}]}), "metadata.ownerReferences[1].kind: Required value: must not be empty".to_owned()),
         (json!({"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "", "uid": "u"}]}), "metadata.ownerReferences[0].name: Required value: must not be empty".to_owned()),
         (json!({"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": ""}]}), "metadata.ownerReferences[0].uid: Required value: must not be empty".to_owned()),

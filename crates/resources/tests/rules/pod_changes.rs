@@ -118,6 +118,7 @@ fn a_status_is_refused_in_upstreams_words() {
     };
     assert_eq!(gone_on("Always", "containerStatuses", 0), [""; 0]);
     assert_eq!(gone_on("OnFailure", "containerStatuses", 1), [""; 0]);
+    assert_eq!(gone_on("Never", "containerStatuses", 1).len(), 1);
     for (policy, list) in [
         ("OnFailure", "containerStatuses"),
         ("Never", "initContainerStatuses"),

@@ -141,7 +141,7 @@ fn nodes_are_refused_for_taints_blocks_and_amounts() {
     for (value, text) in table {
         assert_eq!(create("nodes", value), [text]);
     }
-    let good = json!({"spec": {"podCIDRs": ["10.0.0.0/24", "fd00::/64"], "taints": [taint("a", "NoExecute"), taint("a", "NoSchedule")]}});
+    let good = json!({"spec": {"podCIDRs": ["10.0.0.1/32", "fd00::1/128"], "taints": [taint("a", "NoExecute"), taint("a", "NoSchedule")]}});
     assert_eq!(create("nodes", good), [""; 0]);
 }
 
