@@ -1,6 +1,7 @@
 //! JSON patch (RFC 6902), with limits on what a small patch can make of an object.
 
 use ::json_patch::{PatchOperation, patch_unsafe};
+use burgee_wire::decode::Problem;
 use serde_json::Value;
 
 use crate::Error;
@@ -21,33 +22,90 @@ const MAX_DEPTH: usize = 256;
 
 /// The operations of a JSON patch.
 #[derive(Debug)]
-pub(crate) struct Operations(Vec<PatchOperation>);
+pub(crate) struct Operations(Vec<Operation>);
+
+/// An operation, or why there is none of that kind; upstream notices only when it applies it.
+type Operation = Result<PatchOperation, String>;
 
 impl Operations {
-    pub(crate) fn new(patch: Value) -> Result<Self, Error> {
-        let malformed = |error: &dyn std::fmt::Display| {
-            Error::Malformed(format!("error decoding patch: {error}"))
-        };
-        let Value::Array(operations) = patch else {
-            return Err(malformed(&"a JSON patch is a list of operations"));
+    /// Reads the operations, and names members that no operation has.
+    pub(crate) fn new(patch: Value) -> Result<(Self, Vec<Problem>), Error> {
+        let operations = match patch {
+            Value::Array(operations) => operations,
+            other => return Err(wrong_type(&other, "[]handlers.jsonPatchOp")),
         };
         if operations.len() > MAX_OPERATIONS {
             return Err(Error::TooManyOperations(operations.len()));
         }
-        serde_json::from_value(Value::Array(operations))
-            .map(Self)
-            .map_err(|error| malformed(&error))
+        let mut problems = Vec::new();
+        let mut read = Vec::with_capacity(operations.len());
+        for (index, operation) in operations.into_iter().enumerate() {
+            let Value::Object(members) = &operation else {
+                return Err(wrong_type(&operation, "handlers.jsonPatchOp"));
+            };
+            for (name, value) in members {
+                match name.as_str() {
+                    "op" | "path" | "from" if value.is_string() || value.is_null() => {}
+                    "op" | "path" | "from" => return Err(wrong_type(value, "string")),
+                    "value" => {}
+                    _ => problems.push(Problem::Unknown(format!("[{index}].{name}"))),
+                }
+            }
+            let operation = serde_json::from_value(operation);
+            read.push(operation.map_err(|error| error.to_string()));
+        }
+        Ok((Self(read), problems))
     }
 
     pub(crate) fn apply(&self, mut object: Value) -> Result<Value, Error> {
         let mut budget = Budget::default();
         for operation in &self.0 {
+            let operation = operation.as_ref().map_err(|error| unprocessable(error))?;
+            if tests_absence(operation, &object) {
+                continue;
+            }
             budget.spend(operation, &object)?;
             patch_unsafe(&mut object, std::slice::from_ref(operation))
-                .map_err(|error| Error::Unprocessable(error.kind.to_string()))?;
+                .map_err(|error| unprocessable(&error.kind.to_string()))?;
         }
         Ok(object)
     }
+}
+
+/// Whether a test for null meets a member that is not there, which upstream lets pass.
+fn tests_absence(operation: &PatchOperation, object: &Value) -> bool {
+    let PatchOperation::Test(test) = operation else {
+        return false;
+    };
+    let Some((parent, name)) = test.path.split_back() else {
+        return false;
+    };
+    let parent = object.pointer(parent.as_str()).and_then(Value::as_object);
+    test.value.is_null()
+        && parent.is_some_and(|members| !members.contains_key(name.decoded().as_ref()))
+}
+
+/// The text of Go's decoder.
+pub(crate) fn cannot_unmarshal(found: &Value, expected: &str) -> String {
+    let found = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    format!("json: cannot unmarshal {found} into Go value of type {expected}")
+}
+
+/// A JSON patch whose JSON is of another type than Go's decoder expects.
+fn wrong_type(found: &Value, expected: &str) -> Error {
+    let text = cannot_unmarshal(found, expected);
+    Error::Malformed(format!("error decoding patch: {text}"))
+}
+
+fn unprocessable(text: &str) -> Error {
+    Error::Unprocessable(text.to_owned())
 }
 
 /// What the operations so far have cost.
@@ -81,14 +139,10 @@ impl Budget {
             PatchOperation::Remove(_) | PatchOperation::Test(_) => 0,
         };
         if self.copied > MAX_COPIED_BYTES || self.moved > MAX_MOVED_BYTES {
-            return Err(Error::Unprocessable(
-                "the patch copies or moves too much".to_owned(),
-            ));
+            return Err(unprocessable("the patch copies or moves too much"));
         }
         if operation.path().count().saturating_add(depth) > MAX_DEPTH {
-            return Err(Error::Unprocessable(
-                "the patch nests too deeply".to_owned(),
-            ));
+            return Err(unprocessable("the patch nests too deeply"));
         }
         Ok(())
     }
@@ -129,7 +183,7 @@ mod tests {
     use serde_json::json;
 
     fn patched(object: Value, patch: Value) -> Result<Value, Error> {
-        Operations::new(patch)?.apply(object)
+        Operations::new(patch)?.0.apply(object)
     }
 
     #[test]
@@ -190,6 +244,9 @@ mod tests {
             json!([{"op": "add", "path": "/l/9", "value": 2}]),
             json!([{"op": "move", "from": "/a", "path": "/a/b"}]),
             json!([{"op": "copy", "from": "/x", "path": "/b"}]),
+            json!([{"op": "bake", "path": "/a"}]),
+            json!([{"op": "add", "path": "a", "value": 1}]),
+            json!([{"op": "add", "value": 1}]),
         ];
         for patch in table {
             let error = patched(json!({"a": 1, "l": []}), patch.clone()).unwrap_err();
@@ -200,14 +257,40 @@ mod tests {
     #[test]
     fn what_is_no_list_of_operations_is_malformed() {
         let table = [
-            json!({}),
-            json!([{"op": "bake", "path": "/a"}]),
-            json!([{"op": "add", "path": "a", "value": 1}]),
-            json!([{"op": "add", "value": 1}]),
+            (
+                json!({}),
+                "object into Go value of type []handlers.jsonPatchOp",
+            ),
+            (
+                json!([1]),
+                "number into Go value of type handlers.jsonPatchOp",
+            ),
+            (
+                json!([{"op": "add", "path": 1}]),
+                "number into Go value of type string",
+            ),
         ];
-        for patch in table {
-            assert_eq!(Operations::new(patch).unwrap_err().status().code, 400);
+        for (patch, text) in table {
+            let status = Operations::new(patch).unwrap_err().status();
+            let expected = format!("error decoding patch: json: cannot unmarshal {text}");
+            assert_eq!((status.code, status.message), (400, expected));
         }
+    }
+
+    #[test]
+    fn members_that_no_operation_has_are_told() {
+        let patch = json!([{"op": "test", "path": "", "value": {}, "colour": 1}]);
+        let (_, problems) = Operations::new(patch).unwrap();
+        assert_eq!(problems, [Problem::Unknown("[0].colour".into())]);
+    }
+
+    #[test]
+    fn null_is_the_value_of_a_member_that_is_not_there() {
+        let test = |path: &str| json!([{"op": "test", "path": path, "value": null}]);
+        let object = json!({"a": {"b": 1}});
+        assert!(patched(object.clone(), test("/a/c")).is_ok());
+        assert!(patched(object.clone(), test("/a/b")).is_err());
+        assert!(patched(object, test("/x/c")).is_err());
     }
 
     #[test]

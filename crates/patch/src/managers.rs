@@ -196,6 +196,9 @@ impl Managers {
 
     /// Takes these fields from every manager, and lets go of managers who own nothing.
     pub(crate) fn release(&mut self, fields: &FieldSet) {
+        if fields.is_empty() {
+            return self.drop_empty();
+        }
         for owned in self.0.values_mut() {
             owned.fields = owned.fields.difference(fields);
         }

@@ -1,5 +1,7 @@
 //! What every write has in common: which endpoint it went through and who made it.
 
+use std::sync::LazyLock;
+
 use burgee_wire::schema::StructRef;
 use burgee_wire::{ManagedFieldsEntry, Time};
 use jiff::Timestamp;
@@ -11,20 +13,22 @@ use crate::typed::{Comparison, Type, compare, reconciled};
 use crate::{Error, FieldSet};
 
 /// Fields that nobody owns, because the server or the URL sets them.
-const NEVER_OWNED: &[&str] = &[
-    "apiVersion",
-    "kind",
-    "metadata",
-    "metadata.clusterName",
-    "metadata.creationTimestamp",
-    "metadata.generation",
-    "metadata.managedFields",
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.resourceVersion",
-    "metadata.selfLink",
-    "metadata.uid",
-];
+static NEVER_OWNED: LazyLock<FieldSet> = LazyLock::new(|| {
+    FieldSet::of_fields(&[
+        "apiVersion",
+        "kind",
+        "metadata",
+        "metadata.clusterName",
+        "metadata.creationTimestamp",
+        "metadata.generation",
+        "metadata.managedFields",
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.resourceVersion",
+        "metadata.selfLink",
+        "metadata.uid",
+    ])
+});
 
 /// The endpoint that is written through.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +84,7 @@ impl Endpoint<'_> {
     pub(crate) fn ownable(&self, fields: &FieldSet) -> FieldSet {
         fields
             .recursive_difference(self.reset_fields)
-            .difference(&FieldSet::of_fields(NEVER_OWNED))
+            .difference(&NEVER_OWNED)
     }
 
     /// The managers in the terms of this version and its schema.

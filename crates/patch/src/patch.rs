@@ -1,6 +1,6 @@
 //! Patches as clients send them.
 
-use burgee_wire::decode::{self, Problem};
+use burgee_wire::decode;
 use burgee_wire::schema::StructRef;
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ impl PatchType {
 #[derive(Debug)]
 pub struct Patch {
     form: Form,
-    problems: Vec<Problem>,
+    problems: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -66,25 +66,40 @@ impl Patch {
     pub fn parse(patch_type: PatchType, body: &[u8]) -> Result<Self, Error> {
         let decoding = |error: &dyn std::fmt::Display| {
             // Upstream has no such prefix for strategic merge patches.
-            let prefix = match patch_type {
-                PatchType::Json | PatchType::Merge => "error decoding patch: ",
-                PatchType::StrategicMerge => "",
-            };
-            Error::Malformed(format!("{prefix}{error}"))
+            Error::Malformed(match patch_type {
+                PatchType::Json | PatchType::Merge => format!("error decoding patch: {error}"),
+                PatchType::StrategicMerge => error.to_string(),
+            })
         };
-        let (value, problems) = decode::parse(body).map_err(|error| decoding(&error))?;
+        let (value, mut problems) = decode::parse(body).map_err(|error| decoding(&error))?;
         let form = match (patch_type, value) {
-            (PatchType::Json, value) => Form::Json(json_patch::Operations::new(value)?),
+            (PatchType::Json, value) => {
+                let (operations, unknown) = json_patch::Operations::new(value)?;
+                problems.extend(unknown);
+                Form::Json(operations)
+            }
             (PatchType::Merge, value @ Value::Object(_)) => Form::Merge(value),
             (PatchType::StrategicMerge, Value::Object(patch)) => Form::StrategicMerge(patch),
-            _ => return Err(decoding(&"a merge patch is an object")),
+            (_, other) => {
+                let expected = "map[string]interface {}";
+                return Err(decoding(&json_patch::cannot_unmarshal(&other, expected)));
+            }
         };
-        Ok(Self { form, problems })
+        let prefix = match form {
+            Form::Json(_) => "json patch ",
+            Form::Merge(_) | Form::StrategicMerge(_) => "",
+        };
+        let problems = problems.iter().map(|problem| format!("{prefix}{problem}"));
+        Ok(Self {
+            form,
+            problems: problems.collect(),
+        })
     }
 
-    /// Members that the patch has twice: what `fieldValidation=Strict` refuses and `Warn` warns of.
+    /// Members that the patch has twice, or that no operation has: what `fieldValidation=Strict` refuses
+    /// and `Warn` warns of, as texts.
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[String] {
         &self.problems
     }
 
@@ -120,27 +135,41 @@ mod tests {
 
     #[test]
     fn what_is_no_patch_is_malformed() {
+        let json = "json: cannot unmarshal";
         let table = [
             (
                 PatchType::Merge,
                 "{",
-                "error decoding patch: unexpected end of JSON input",
+                "unexpected end of JSON input".to_owned(),
             ),
             (
                 PatchType::StrategicMerge,
                 "{",
-                "unexpected end of JSON input",
+                "unexpected end of JSON input".to_owned(),
             ),
             (
                 PatchType::Merge,
                 "[]",
-                "error decoding patch: a merge patch is an object",
+                format!("{json} array into Go value of type map[string]interface {{}}"),
             ),
-            (PatchType::StrategicMerge, "1", "a merge patch is an object"),
+            (
+                PatchType::StrategicMerge,
+                "1",
+                format!("{json} number into Go value of type map[string]interface {{}}"),
+            ),
+            (
+                PatchType::Json,
+                "{}",
+                format!("{json} object into Go value of type []handlers.jsonPatchOp"),
+            ),
         ];
         for (patch_type, body, text) in table {
             let error = Patch::parse(patch_type, body.as_bytes()).unwrap_err();
-            assert_eq!(error.to_string(), text);
+            let prefix = match patch_type {
+                PatchType::StrategicMerge => "",
+                _ => "error decoding patch: ",
+            };
+            assert_eq!(error.to_string(), format!("{prefix}{text}"));
             assert_eq!(error.status().code, 400);
         }
     }
@@ -148,7 +177,14 @@ mod tests {
     #[test]
     fn members_that_appear_twice_are_told() {
         let patch = Patch::parse(PatchType::Merge, br#"{"data":{"a":"1","a":"2"}}"#).unwrap();
-        assert_eq!(patch.problems(), [Problem::Duplicate("data.a".into())]);
+        assert_eq!(patch.problems(), [r#"duplicate field "data.a""#]);
+        let patch = br#"[{"op":"test","path":"","op":"add","x":1}]"#;
+        let patch = Patch::parse(PatchType::Json, patch).unwrap();
+        let expected = [
+            r#"json patch duplicate field "[0].op""#,
+            r#"json patch unknown field "[0].x""#,
+        ];
+        assert_eq!(patch.problems(), expected);
     }
 
     #[test]
