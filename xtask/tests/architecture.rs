@@ -1,0 +1,159 @@
+//! The architecture, held against what the manifests say.
+
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The floor on which each package stands, as drawn in `docs/architecture.md`: what is on a floor
+/// uses only what is on lower ones.
+const FLOORS: &[(u8, &[&str])] = &[
+    (0, &["burgee-identity", "burgee-jose", "burgee-wire"]),
+    (
+        1,
+        &[
+            "burgee-authz",
+            "burgee-bootstrap-token",
+            "burgee-patch",
+            "burgee-pki",
+            "burgee-service-account",
+        ],
+    ),
+    (
+        2,
+        &[
+            "burgee-authn",
+            "burgee-resources",
+            "burgee-signing-keys",
+            "burgee-store",
+        ],
+    ),
+    (
+        3,
+        &[
+            "burgee-discovery",
+            "burgee-external-jwt",
+            "burgee-openapi",
+            "burgee-token-manager",
+        ],
+    ),
+    (4, &["burgee-agent", "burgee-controllers", "burgee-server"]),
+    (5, &["burgee", "burgee-testkit", "xtask"]),
+    (6, &["burgee-bench", "burgee-conformance", "burgee-e2e"]),
+];
+
+/// The ground's own order: the few uses inside it, each of which is argued here.
+const GROUND: &[(&str, &str)] = &[
+    // Keys are secrets, and times come from the clock that decisions use.
+    ("burgee-jose", "burgee-identity"),
+    ("burgee-wire", "burgee-identity"),
+];
+
+#[test]
+fn no_package_uses_one_on_its_own_floor_or_above() {
+    for (package, dependency) in uses() {
+        let allowed = floor(&dependency) < floor(&package)
+            || GROUND.contains(&(package.as_str(), dependency.as_str()));
+        assert!(
+            allowed,
+            "{package} (floor {}) uses {dependency} (floor {}): move code down, or a crate",
+            floor(&package),
+            floor(&dependency)
+        );
+    }
+}
+
+#[test]
+fn every_dependency_takes_its_version_from_the_workspace() {
+    for manifest in manifests() {
+        let text = fs::read_to_string(&manifest).unwrap();
+        let mut in_dependencies = false;
+        for line in text.lines().map(str::trim) {
+            if line.starts_with('[') {
+                in_dependencies = line.trim_matches(['[', ']']).ends_with("dependencies");
+                assert!(
+                    !line.contains("dependencies."),
+                    "{}: write {line} as one line",
+                    manifest.display()
+                );
+            } else if in_dependencies && !line.is_empty() && !line.starts_with('#') {
+                assert!(
+                    line.contains(".workspace = true") || line.contains("{ workspace = true"),
+                    "{}: {line} names a version; it belongs into [workspace.dependencies]",
+                    manifest.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_package_follows_the_lints_of_the_workspace() {
+    for manifest in manifests() {
+        let text = fs::read_to_string(&manifest).unwrap();
+        assert!(
+            text.contains("[lints]\nworkspace = true"),
+            "{}",
+            manifest.display()
+        );
+    }
+}
+
+fn floor(package: &str) -> u8 {
+    FLOORS
+        .iter()
+        .find(|(_, packages)| packages.contains(&package))
+        .unwrap_or_else(|| panic!("{package} stands on no floor: give it one in {}", file!()))
+        .0
+}
+
+/// Pairs of a package and a package of the workspace that it uses, in tests too.
+fn uses() -> Vec<(String, String)> {
+    let metadata = metadata();
+    let packages = packages(&metadata);
+    let mut uses = Vec::new();
+    for (name, package) in &packages {
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let dependency = dependency["name"].as_str().unwrap();
+            // A crate's tests may switch on features of the crate itself.
+            if packages.contains_key(dependency) && dependency != name {
+                uses.push((name.clone(), dependency.to_owned()));
+            }
+        }
+    }
+    assert!(!uses.is_empty(), "no arrows were found");
+    uses
+}
+
+fn manifests() -> Vec<PathBuf> {
+    packages(&metadata())
+        .values()
+        .map(|package| PathBuf::from(package["manifest_path"].as_str().unwrap()))
+        .collect()
+}
+
+fn packages(metadata: &Value) -> BTreeMap<String, &Value> {
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
+        .iter()
+        .map(|package| (package["name"].as_str().unwrap().to_owned(), package))
+        .collect()
+}
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
