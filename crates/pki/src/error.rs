@@ -212,8 +212,15 @@ impl Error {
     }
 }
 
-/// A path that a shell reads as one word, whatever is in it.
-fn shell_word(path: &Path) -> String {
+/// A path as a shell reads it as one word, for commands that an operator may paste.
+///
+/// ```
+/// use std::path::Path;
+///
+/// assert_eq!(burgee_pki::shell_word(Path::new("/var/lib/my data")), "'/var/lib/my data'");
+/// ```
+#[must_use]
+pub fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

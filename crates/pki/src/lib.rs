@@ -43,7 +43,7 @@ mod service_account;
 mod serving;
 mod subject_name;
 
-pub use error::Error;
+pub use error::{Error, shell_word};
 pub use pki::{Options, Pki};
 pub use service_account::ServiceAccountKeyFiles;
 pub use serving::{ServingMaterial, ServingSource};
