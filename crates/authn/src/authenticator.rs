@@ -359,3 +359,228 @@ pub(crate) fn go_list(items: &[String]) -> String {
     let quoted: Vec<String> = items.iter().map(|item| burgee_wire::quoted(item)).collect();
     format!("[{}]", quoted.join(" "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NoMetrics;
+    use crate::testing::{Fixed, request};
+    use burgee_identity::Authenticated;
+    use http::HeaderMap;
+    use proptest::prelude::*;
+
+    fn yes(name: &str) -> Outcome {
+        Outcome::Authenticated(Authenticated::new(UserInfo::named(name)))
+    }
+
+    fn no() -> Outcome {
+        Outcome::NoOpinion(Reason::TokenUnknown)
+    }
+
+    fn bad(message: &'static str) -> Outcome {
+        Outcome::rejected(Reason::TokenExpired, message)
+    }
+
+    fn token_union(
+        members: Vec<Fixed>,
+        on_rejection: OnRejection,
+    ) -> Union<dyn TokenAuthenticator> {
+        let members = members
+            .into_iter()
+            .map(|member| Arc::new(member) as Arc<dyn TokenAuthenticator>);
+        Union::new(members, on_rejection, Arc::new(NoMetrics))
+    }
+
+    async fn tokens(members: Vec<Fixed>, on_rejection: OnRejection) -> Verdict {
+        token_union(members, on_rejection)
+            .authenticate("t", &Audiences::ANY)
+            .resolve()
+            .await
+    }
+
+    async fn requests(members: Vec<Fixed>, on_rejection: OnRejection) -> Verdict {
+        let members = members
+            .into_iter()
+            .map(|member| Arc::new(member) as Arc<dyn Authenticator>);
+        let union = Union::new(members, on_rejection, Arc::new(NoMetrics));
+        let decision = union.authenticate(&request(&HeaderMap::new()));
+        decision.resolve().await
+    }
+
+    #[tokio::test]
+    async fn unions_follow_the_truth_table_whether_members_answer_now_or_later() {
+        use OnRejection::{Continue, Stop};
+        for (outcomes, on_rejection, expected) in [
+            (vec![], Continue, Outcome::NoOpinion(Reason::NotConfigured)),
+            (vec![no()], Continue, no()),
+            (vec![no(), no()], Stop, no()),
+            (vec![no(), yes("a"), yes("b")], Continue, yes("a")),
+            (vec![bad("x"), yes("a")], Continue, yes("a")),
+            (vec![bad("x"), yes("a")], Stop, bad("x")),
+            (vec![yes("a"), bad("x")], Stop, yes("a")),
+            (vec![bad("x"), no()], Continue, bad("x")),
+            (vec![bad("x"), bad("y"), no()], Continue, bad("[x, y]")),
+            (vec![bad("x"), bad("y"), bad("x")], Continue, bad("[x, y]")),
+            (vec![bad("x"), bad("x")], Continue, bad("x")),
+        ] {
+            for pattern in 0..1 << outcomes.len() {
+                let members = || -> Vec<Fixed> {
+                    let later = |index: usize| pattern & (1 << index) != 0;
+                    let members = outcomes.iter().cloned().enumerate();
+                    members
+                        .map(|(index, outcome)| Fixed {
+                            outcome,
+                            later: later(index),
+                        })
+                        .collect()
+                };
+                assert_eq!(
+                    tokens(members(), on_rejection).await.outcome,
+                    expected,
+                    "{outcomes:?}"
+                );
+                assert_eq!(
+                    requests(members(), on_rejection).await.outcome,
+                    expected,
+                    "{outcomes:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn members_that_answer_now_make_a_union_that_answers_now() {
+        let union = token_union(
+            vec![Fixed::now(no()), Fixed::now(yes("a"))],
+            OnRejection::Continue,
+        );
+        assert!(matches!(
+            union.authenticate("t", &Audiences::ANY),
+            Decision::Now(_)
+        ));
+        let union = token_union(
+            vec![Fixed::now(no()), Fixed::later(yes("a"))],
+            OnRejection::Continue,
+        );
+        assert!(matches!(
+            union.authenticate("t", &Audiences::ANY),
+            Decision::Later(_)
+        ));
+    }
+
+    #[tokio::test]
+    async fn aggregates_within_aggregates_are_flattened() {
+        let inner = token_union(
+            vec![Fixed::now(bad("y, [z]")), Fixed::now(bad("x"))],
+            OnRejection::Continue,
+        );
+        let first = Fixed::now(Outcome::rejected(Reason::TokenUnknown, "x"));
+        let members: Vec<Arc<dyn TokenAuthenticator>> = vec![Arc::new(first), Arc::new(inner)];
+        let outer = Union::new(members, OnRejection::Continue, Arc::new(NoMetrics));
+        let verdict = outer.authenticate("t", &Audiences::ANY).resolve().await;
+        assert_eq!(verdict.outcome, bad("[x, y, [z]]"));
+        assert_eq!(verdict.rejections.len(), 2);
+    }
+
+    #[test]
+    fn the_group_is_added_last_once_and_never_to_the_unauthenticated() {
+        for (name, groups, expected) in [
+            ("jane", &["devs"][..], &["devs", "system:authenticated"][..]),
+            ("jane", &[], &["system:authenticated"]),
+            (
+                "jane",
+                &["system:authenticated", "devs"],
+                &["system:authenticated", "devs"],
+            ),
+            (
+                "jane",
+                &["system:unauthenticated"],
+                &["system:unauthenticated"],
+            ),
+            ("system:anonymous", &["x"], &["x"]),
+        ] {
+            let mut user = Arc::new(UserInfo::named(name).with_groups(groups.iter().copied()));
+            add_authenticated_group(&mut user);
+            assert_eq!(user.groups, expected);
+        }
+    }
+
+    #[test]
+    fn an_identity_that_others_hold_is_not_changed_under_them() {
+        let fixed = Arc::new(Fixed::now(yes("jane")));
+        let adder = GroupAdder::new(fixed.clone());
+        for _ in 0..2 {
+            let Decision::Now(verdict) =
+                TokenAuthenticator::authenticate(&adder, "t", &Audiences::ANY)
+            else {
+                panic!()
+            };
+            assert_eq!(
+                verdict.outcome.user().unwrap().groups,
+                ["system:authenticated"]
+            );
+        }
+        assert!(fixed.outcome.user().unwrap().groups.is_empty());
+    }
+
+    #[test]
+    fn agnostic_authenticators_answer_for_the_servers_audiences_only() {
+        let asked = |requested: &Audiences, delegate: Outcome| {
+            let implicit = Audiences::of(["api", "old"]);
+            let agnostic = AudienceAgnostic::new(implicit, Arc::new(Fixed::now(delegate)));
+            match agnostic.authenticate("t", requested) {
+                Decision::Now(verdict) => verdict.outcome,
+                Decision::Later(_) => panic!("decided from memory"),
+            }
+        };
+        let audiences = |list: &[&str]| Audiences::of(list.iter().copied());
+        let proven = |list: &[&str]| {
+            let list = list.iter().map(|one| (*one).to_owned()).collect();
+            Outcome::Authenticated(Authenticated::new(UserInfo::named("a")).for_audiences(list))
+        };
+        let refused = Outcome::NoOpinion(Reason::TokenAudienceMismatch);
+        for (requested, delegate, expected) in [
+            (Audiences::ANY, yes("a"), yes("a")),
+            (audiences(&["api"]), yes("a"), proven(&["api"])),
+            (
+                audiences(&["vault", "old", "api"]),
+                yes("a"),
+                proven(&["old", "api"]),
+            ),
+            (audiences(&["vault"]), yes("a"), refused.clone()),
+            (audiences(&["vault"]), bad("x"), refused.clone()),
+            (audiences(&[]), yes("a"), refused),
+            (audiences(&["api"]), no(), no()),
+            (audiences(&["api"]), bad("x"), bad("x")),
+            (
+                audiences(&["api"]),
+                proven(&["a", "b"]),
+                Outcome::rejected(
+                    Reason::TokenAudienceMismatch,
+                    "audience agnostic authenticator wrapped an authenticator that returned audiences: [\"a\" \"b\"]",
+                ),
+            ),
+        ] {
+            assert_eq!(asked(&requested, delegate), expected, "{requested:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_aggregate_names_every_distinct_message_once(messages: Vec<String>) {
+            let rejections = messages.iter().cloned().map(|m| Rejection::new(Reason::TokenUnknown, m));
+            let mut distinct: Vec<&String> = Vec::new();
+            for message in &messages {
+                if !distinct.contains(&message) {
+                    distinct.push(message);
+                }
+            }
+            let verdict = aggregate(rejections.collect());
+            prop_assert_eq!(verdict.is_none(), messages.is_empty());
+            if let Some(verdict) = verdict {
+                let expected = if distinct.len() == 1 { 0 } else { distinct.len() };
+                prop_assert_eq!(verdict.rejections.len(), expected);
+            }
+        }
+    }
+}

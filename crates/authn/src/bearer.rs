@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use burgee_identity::{Outcome, Reason};
+use burgee_identity::Reason;
 use http::header::AUTHORIZATION;
 
+use crate::chain::insist;
 use crate::text::trim_white_space;
 use crate::{Authenticator, Decision, Request, TokenAuthenticator, Verdict};
 
@@ -62,15 +63,7 @@ pub(crate) fn judge(
         let reason = Reason::CredentialMalformed;
         return Decision::Now(Verdict::rejected(reason, INVALID_BEARER_TOKEN));
     };
-    tokens
-        .authenticate(token, request.audiences)
-        .map(|verdict| match verdict.outcome {
-            Outcome::NoOpinion(reason) => Verdict {
-                outcome: Outcome::rejected(reason, INVALID_BEARER_TOKEN),
-                ..verdict
-            },
-            _ => verdict,
-        })
+    tokens.authenticate(token, request.audiences).map(insist)
 }
 
 /// What an `Authorization` header says about a bearer token.
@@ -113,6 +106,7 @@ impl<'a> BearerHeader<'a> {
 mod tests {
     use super::*;
     use crate::testing::{Known, request};
+    use burgee_identity::Outcome;
     use http::{HeaderMap, HeaderValue};
     use proptest::prelude::*;
 

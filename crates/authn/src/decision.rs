@@ -19,7 +19,7 @@ use jiff::Timestamp;
 pub enum Decision<T = Verdict> {
     /// Decided from memory.
     Now(T),
-    /// To be awaited. Nothing happens until it is polled.
+    /// To be awaited.
     Later(BoxFuture<'static, T>),
 }
 

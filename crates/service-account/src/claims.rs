@@ -166,7 +166,7 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D:
         fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
             // 2^63 is the first number beyond; every smaller double fits.
             const END: f64 = 9_223_372_036_854_775_808.0;
-            if value >= -END && value < END {
+            if (-END..END).contains(&value) {
                 Ok(Some(value.trunc() as i64))
             } else {
                 Err(E::custom("number of seconds out of range"))

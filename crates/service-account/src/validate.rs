@@ -146,13 +146,12 @@ impl TokenValidator {
             return Err(NotValid::Foreign(Reason::TokenIssuerForeign));
         }
         let mut keys = self.keys.keys();
-        if let Some(key_id) = jws.header().key_id().filter(|id| !id.is_empty()) {
-            if !keys.contains(key_id) {
-                if let Some(refresh) = self.keys.refresh(key_id) {
-                    refresh.await;
-                    keys = self.keys.keys();
-                }
-            }
+        if let Some(key_id) = jws.header().key_id().filter(|id| !id.is_empty())
+            && !keys.contains(key_id)
+            && let Some(refresh) = self.keys.refresh(key_id)
+        {
+            refresh.await;
+            keys = self.keys.keys();
         }
         let verified = keys.verify(&jws).map_err(|error| match error {
             JoseError::UnknownKey => {

@@ -398,57 +398,106 @@ fn the_chain_needs_its_intermediates() {
     );
 }
 
-#[test]
-fn the_last_common_name_counts_and_none_is_no_opinion() {
-    let root = Authority::root("root");
-    let subject = Subject::trusting(&root.pem);
-    let nameless = {
-        let mut parameters = client_parameters("");
-        parameters.distinguished_name = DistinguishedName::new();
-        parameters
-            .distinguished_name
-            .push(DnType::OrganizationName, "devs");
-        root.client(parameters)
-    };
-    let outcome = subject.outcome(&[&nameless]);
-    assert_eq!(outcome, Outcome::NoOpinion(Reason::CertificateNameless));
-}
-
-fn with_uid(values: &[DnValue]) -> CertificateParams {
-    let mut parameters = client_parameters("jane");
-    for value in values {
-        let kind = DnType::CustomDnType(vec![1, 3, 6, 1, 4, 1, 57683, 2]);
-        parameters.distinguished_name.push(kind, value.clone());
+/// A name of these attributes. rcgen keeps one value for each type, so that a second one is given by
+/// its number.
+fn named(attributes: &[(DnType, &str)]) -> CertificateParams {
+    let mut parameters = client_parameters("");
+    parameters.distinguished_name = DistinguishedName::new();
+    for (kind, value) in attributes {
+        parameters.distinguished_name.push(kind.clone(), *value);
     }
     parameters
 }
 
 #[test]
-fn uids_must_be_texts_that_are_not_empty() {
+fn the_last_common_name_counts_and_none_is_no_opinion() {
     let root = Authority::root("root");
     let subject = Subject::trusting(&root.pem);
-    let uid = |value: DnValue| subject.outcome(&[&root.client(with_uid(&[value]))]);
+    let second = || DnType::CustomDnType(vec![2, 5, 4, 3]);
+    for (attributes, expected) in [
+        (vec![(DnType::CommonName, "a"), (second(), "b")], Some("b")),
+        (vec![(second(), "b"), (DnType::CommonName, "a")], Some("a")),
+        (vec![(DnType::CommonName, "a"), (second(), "")], None),
+        (vec![(DnType::OrganizationName, "devs")], None),
+        (vec![], None),
+    ] {
+        let outcome = subject.outcome(&[&root.client(named(&attributes))]);
+        assert_eq!(name_of(&outcome), expected, "{attributes:?}");
+        if expected.is_none() {
+            assert_eq!(outcome, Outcome::NoOpinion(Reason::CertificateNameless));
+        }
+    }
+}
+
+#[test]
+fn groups_keep_their_order_and_their_duplicates() {
+    let root = Authority::root("root");
+    let attributes = [
+        (DnType::OrganizationName, "b"),
+        (DnType::CommonName, "jane"),
+        (DnType::CustomDnType(vec![2, 5, 4, 10]), "b"),
+    ];
+    let outcome = Subject::trusting(&root.pem).outcome(&[&root.client(named(&attributes))]);
     assert_eq!(
-        uid(DnValue::Utf8String("u-1".into())).user().unwrap().uid,
-        "u-1"
+        outcome.user().unwrap().groups,
+        ["b", "b", "system:authenticated"]
     );
+}
+
+const UID: &[u64] = &[1, 3, 6, 1, 4, 1, 57683, 2];
+
+/// Changes bytes of a certificate and trusts the result as it stands, for what no issuer makes.
+fn forged(certificate: &CertificateDer<'static>, find: &[u8], replace: &[u8]) -> Outcome {
+    let mut der = certificate.to_vec();
+    let at = der
+        .windows(find.len())
+        .rposition(|window| window == find)
+        .unwrap();
+    der[at..at + find.len()].copy_from_slice(replace);
+    let base64 = {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(&der)
+    };
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
+    Subject::trusting(&pem).outcome(&[&CertificateDer::from(der)])
+}
+
+#[test]
+fn there_must_be_one_uid_and_it_must_be_a_text() {
+    let root = Authority::root("root");
+    let subject = Subject::trusting(&root.pem);
+    let with = |value: DnValue| {
+        let mut parameters = client_parameters("jane");
+        parameters
+            .distinguished_name
+            .push(DnType::CustomDnType(UID.to_vec()), value);
+        root.client(parameters)
+    };
+    let refused = |text| Outcome::rejected(Reason::CertificateUidInvalid, text);
+    let text = with(DnValue::Utf8String("u-1".into()));
+    assert_eq!(subject.outcome(&[&text]).user().unwrap().uid, "u-1");
+    let wide = with(DnValue::BmpString("\u{fc}".try_into().unwrap()));
+    assert_eq!(subject.outcome(&[&wide]).user().unwrap().uid, "\u{fc}");
+    let empty = with(DnValue::Utf8String(String::new()));
     assert_eq!(
-        uid(DnValue::BmpString("ü".try_into().unwrap()))
-            .user()
-            .unwrap()
-            .uid,
-        "ü"
+        subject.outcome(&[&empty]),
+        refused("UID cannot be an empty string")
     );
-    assert_eq!(
-        uid(DnValue::Utf8String(String::new())),
-        Outcome::rejected(
-            Reason::CertificateUidInvalid,
-            "UID cannot be an empty string"
-        )
-    );
+
+    // A text becomes a string of octets.
+    let octets = forged(&text, b"\x0c\x03u-1", b"\x04\x03u-1");
+    assert_eq!(octets, refused("unable to parse UID into a string"));
+    // A neighbouring attribute becomes a second uid.
+    let mut two = client_parameters("jane");
+    let neighbour = DnType::CustomDnType(vec![1, 3, 6, 1, 4, 1, 57683, 3]);
+    two.distinguished_name
+        .push(DnType::CustomDnType(UID.to_vec()), "a");
+    two.distinguished_name.push(neighbour, "b");
+    let two = forged(&root.client(two), b"\x03\x0c\x01b", b"\x02\x0c\x01b");
+    assert_eq!(two, refused("expected 1 UID, but found multiple: [a b]"));
+
     let ignoring = Subject::without_bundle(UidPolicy::Ignore);
     ignoring.authenticator.reload(root.pem.as_bytes()).unwrap();
-    let empty = root.client(with_uid(&[DnValue::Utf8String(String::new())]));
     assert_eq!(ignoring.outcome(&[&empty]).user().unwrap().uid, "");
 }
 

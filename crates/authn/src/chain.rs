@@ -1,0 +1,302 @@
+//! The whole chain of an API server, in upstream's order.
+
+use std::sync::Arc;
+
+use burgee_identity::{Clock, Outcome, Secret};
+use burgee_wire::Status;
+use burgee_wire::authentication::{TokenReviewSpec, TokenReviewStatus};
+
+use crate::bearer::INVALID_BEARER_TOKEN;
+use crate::{
+    Anonymous, AudienceAgnostic, Audiences, Authenticator, BearerToken, CachePolicy, Decision,
+    Error, GroupAdder, LoopbackToken, Metrics, OnRejection, Request, TokenAuthenticator,
+    TokenCache, Union, Verdict, WebSocketToken,
+};
+
+/// Every authenticator of an API server, put together as kube-apiserver does.
+///
+/// In front stands the loopback token; then certificate, bearer token and WebSocket token, of which
+/// the first good one wins; then, if nothing was wrong, the anonymous user. Bearer and WebSocket
+/// tokens are judged by static tokens, service accounts and bootstrap tokens, in this order.
+///
+/// ```
+/// use std::sync::Arc;
+/// use burgee_authn::*;
+/// use burgee_identity::SystemClock;
+///
+/// let tokens = StaticTokens::new("tokens.csv", b"sesame,ali-baba,u1,thieves")?;
+/// let chain = Chain::builder(["https://kubernetes.default.svc"])
+///     .static_tokens(Arc::new(tokens))
+///     .build(Arc::new(SystemClock::new()), Arc::new(NoMetrics))?;
+///
+/// let mut headers = http::HeaderMap::new();
+/// headers.insert("authorization", "Bearer sesame".parse().unwrap());
+/// let request = Request {
+///     headers: &headers,
+///     path: "/api",
+///     peer_certificates: None,
+///     audiences: chain.api_audiences(),
+/// };
+/// let Decision::Now(verdict) = chain.authenticate(&request) else { unreachable!() };
+/// assert_eq!(verdict.outcome.user().unwrap().groups, ["thieves", "system:authenticated"]);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Chain {
+    requests: Union<dyn Authenticator>,
+    reviews: Union<dyn TokenAuthenticator>,
+    cache: TokenCache,
+    api_audiences: Audiences,
+}
+
+/// What a [`Chain`] is made of. Everything that is not given is left out.
+#[derive(Debug)]
+pub struct ChainBuilder {
+    api_audiences: Audiences,
+    loopback: Option<LoopbackToken>,
+    client_certificates: Option<Arc<dyn Authenticator>>,
+    static_tokens: Option<Arc<dyn TokenAuthenticator>>,
+    service_accounts: Option<Arc<dyn TokenAuthenticator>>,
+    bootstrap_tokens: Option<Arc<dyn TokenAuthenticator>>,
+    anonymous: Option<Anonymous>,
+    cache: CachePolicy,
+}
+
+impl Chain {
+    /// Begins a chain for a server with these audiences.
+    #[must_use]
+    pub fn builder<A: Into<String>>(api_audiences: impl IntoIterator<Item = A>) -> ChainBuilder {
+        ChainBuilder {
+            api_audiences: Audiences::of_server(api_audiences),
+            loopback: None,
+            client_certificates: None,
+            static_tokens: None,
+            service_accounts: None,
+            bootstrap_tokens: None,
+            anonymous: None,
+            cache: CachePolicy::default(),
+        }
+    }
+
+    /// The cache in front of the token authenticators, for invalidation.
+    #[must_use]
+    pub fn token_cache(&self) -> &TokenCache {
+        &self.cache
+    }
+
+    /// The server's own audiences: what ordinary requests ask for.
+    #[must_use]
+    pub fn api_audiences(&self) -> &Audiences {
+        &self.api_audiences
+    }
+
+    /// Answers a TokenReview.
+    ///
+    /// Unlike upstream, which sends the token through the whole chain, no token ever becomes the
+    /// anonymous user here, and a token with white space or control characters in it is not cut at
+    /// them but refused.
+    ///
+    /// # Errors
+    ///
+    /// The status to answer instead, when there is no token or an authenticator contradicts itself.
+    pub async fn review(&self, spec: &TokenReviewSpec) -> Result<TokenReviewStatus, Box<Status>> {
+        if spec.token.is_empty() {
+            let message = "token is required for TokenReview in authentication";
+            return Err(Box::new(Status::bad_request(message)));
+        }
+        let audiences = Audiences::of_server(spec.audiences.iter().cloned());
+        let audiences = audiences.or(&self.api_audiences);
+        let mut status = TokenReviewStatus::default();
+        if spec
+            .token
+            .contains(|c: char| c.is_whitespace() || c.is_control())
+        {
+            status.error = INVALID_BEARER_TOKEN.to_owned();
+            return Ok(status);
+        }
+        match self
+            .reviews
+            .authenticate(&spec.token, &audiences)
+            .resolve()
+            .await
+            .outcome
+        {
+            Outcome::Authenticated(authenticated) => {
+                if !serves(&authenticated.audiences, &audiences) {
+                    return Err(Box::new(Status::internal("error validating audiences")));
+                }
+                status.authenticated = true;
+                status.user = Arc::unwrap_or_clone(authenticated.user);
+                if audiences.requested().is_some() {
+                    status.audiences = authenticated.audiences;
+                }
+            }
+            Outcome::NoOpinion(_) => {}
+            Outcome::Rejected(rejection) => status.error = rejection.message.into_owned(),
+        }
+        Ok(status)
+    }
+}
+
+impl Authenticator for Chain {
+    fn name(&self) -> &'static str {
+        "chain"
+    }
+
+    fn authenticate(&self, request: &Request<'_>) -> Decision {
+        self.requests.authenticate(request)
+    }
+}
+
+/// Whether a credential that is good for `proven` will do where one of `requested` is asked for. One
+/// that knows of no audience will.
+pub(crate) fn serves(proven: &[String], requested: &Audiences) -> bool {
+    let requested = requested.as_slice();
+    requested.is_empty() || proven.is_empty() || proven.iter().any(|one| requested.contains(one))
+}
+
+impl ChainBuilder {
+    /// Knows the token of clients inside the process.
+    #[must_use]
+    pub fn loopback(mut self, token: LoopbackToken) -> Self {
+        self.loopback = Some(token);
+        self
+    }
+
+    /// Accepts client certificates.
+    #[must_use]
+    pub fn client_certificates(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
+        self.client_certificates = Some(authenticator);
+        self
+    }
+
+    /// Knows the tokens of a file. They are looked up in front of the cache, which would not be
+    /// quicker.
+    #[must_use]
+    pub fn static_tokens(mut self, authenticator: Arc<dyn TokenAuthenticator>) -> Self {
+        self.static_tokens = Some(authenticator);
+        self
+    }
+
+    /// Accepts tokens of service accounts, with an authenticator that knows of audiences.
+    #[must_use]
+    pub fn service_accounts(mut self, authenticator: Arc<dyn TokenAuthenticator>) -> Self {
+        self.service_accounts = Some(authenticator);
+        self
+    }
+
+    /// Accepts bootstrap tokens.
+    #[must_use]
+    pub fn bootstrap_tokens(mut self, authenticator: Arc<dyn TokenAuthenticator>) -> Self {
+        self.bootstrap_tokens = Some(authenticator);
+        self
+    }
+
+    /// Lets requests without credentials through as the anonymous user.
+    #[must_use]
+    pub fn anonymous(mut self, anonymous: Anonymous) -> Self {
+        self.anonymous = Some(anonymous);
+        self
+    }
+
+    /// Remembers tokens by this policy.
+    #[must_use]
+    pub fn cache(mut self, policy: CachePolicy) -> Self {
+        self.cache = policy;
+        self
+    }
+
+    /// Puts the chain together.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no random bytes.
+    pub fn build(self, clock: Arc<dyn Clock>, metrics: Arc<dyn Metrics>) -> Result<Chain, Error> {
+        let agnostic = |delegate: Arc<dyn TokenAuthenticator>| -> Arc<dyn TokenAuthenticator> {
+            Arc::new(AudienceAgnostic::new(self.api_audiences.clone(), delegate))
+        };
+        let token_union = |members: Vec<Arc<dyn TokenAuthenticator>>| {
+            Union::new(members, OnRejection::Continue, Arc::clone(&metrics))
+        };
+        let request_union = |members: Vec<Arc<dyn Authenticator>>, on_rejection| {
+            Union::new(members, on_rejection, Arc::clone(&metrics))
+        };
+
+        // An empty token is nobody's; the place stays taken because upstream's texts show it.
+        let loopback = self
+            .loopback
+            .unwrap_or_else(|| LoopbackToken::new(Secret::from(String::new()), ""));
+        let loopback = agnostic(Arc::new(loopback));
+
+        let judged: Vec<_> = self
+            .service_accounts
+            .into_iter()
+            .chain(self.bootstrap_tokens.map(agnostic))
+            .collect();
+        // Inside the cache, so that the group is added once per entry.
+        let judged = Arc::new(GroupAdder::new(Arc::new(token_union(judged))));
+        let cache = TokenCache::new(judged, self.cache, Arc::clone(&clock), Arc::clone(&metrics))?;
+        let cached: Arc<dyn TokenAuthenticator> = Arc::new(cache.clone());
+        let tokens = self
+            .static_tokens
+            .map(agnostic)
+            .into_iter()
+            .chain([cached])
+            .collect();
+        let tokens: Arc<dyn TokenAuthenticator> = Arc::new(token_union(tokens));
+
+        let bearer: Arc<dyn Authenticator> = Arc::new(BearerToken::new(Arc::clone(&tokens)));
+        let websocket: Arc<dyn Authenticator> = Arc::new(WebSocketToken::new(Arc::clone(&tokens)));
+        let credentials = self
+            .client_certificates
+            .into_iter()
+            .chain([bearer, websocket])
+            .collect();
+        let credentials = request_union(credentials, OnRejection::Continue);
+        let mut main: Arc<dyn Authenticator> = Arc::new(GroupAdder::new(Arc::new(credentials)));
+        if let Some(anonymous) = self.anonymous {
+            let members: Vec<Arc<dyn Authenticator>> = vec![main, Arc::new(anonymous)];
+            main = Arc::new(request_union(members, OnRejection::Stop));
+        }
+        let first: Arc<dyn Authenticator> = Arc::new(BearerToken::new(Arc::clone(&loopback)));
+
+        let reviews: Vec<Arc<dyn TokenAuthenticator>> = vec![
+            Arc::new(Insisting(loopback)),
+            Arc::new(Insisting(Arc::new(GroupAdder::new(tokens)))),
+        ];
+        Ok(Chain {
+            requests: request_union(vec![first, main], OnRejection::Continue),
+            reviews: token_union(reviews),
+            cache,
+            api_audiences: self.api_audiences,
+        })
+    }
+}
+
+/// Rejects what its delegate has no opinion about, as bearer tokens of requests are.
+#[derive(Debug)]
+struct Insisting(Arc<dyn TokenAuthenticator>);
+
+impl TokenAuthenticator for Insisting {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn authenticate(&self, token: &str, audiences: &Audiences) -> Decision {
+        self.0.authenticate(token, audiences).map(insist)
+    }
+}
+
+/// Makes a rejection of "no opinion" about a bearer token.
+pub(crate) fn insist(verdict: Verdict) -> Verdict {
+    match verdict.outcome {
+        Outcome::NoOpinion(reason) => Verdict {
+            outcome: Outcome::rejected(reason, INVALID_BEARER_TOKEN),
+            ..verdict
+        },
+        _ => verdict,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+use super::*;
+
+use burgee_identity::{SettableClock, UserInfo};
+use http::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::{HeaderMap, HeaderValue};
+use serde_json::Value;
+
+use crate::testing::{Fixed, Known};
+use crate::{NoMetrics, StaticTokens};
+use burgee_identity::{Authenticated, Reason};
+
+const AUDIENCE: &str = "https://kubernetes.default.svc";
+
+/// What the certificate authenticator of a case says.
+#[derive(Clone, Copy, Debug)]
+enum Certificate {
+    Absent,
+    Bad,
+    Good,
+}
+
+fn chain(certificate: Certificate, anonymous: Option<Anonymous>) -> Chain {
+    let certificate = match certificate {
+        Certificate::Absent => Outcome::NoOpinion(Reason::CredentialAbsent),
+        Certificate::Bad => Outcome::rejected(Reason::CertificateExpired, "bad certificate"),
+        Certificate::Good => Outcome::Authenticated(Authenticated::new(UserInfo::named("cert"))),
+    };
+    let tokens = StaticTokens::new("t.csv", b"good,jane,u1,devs\nother,joe,u2").unwrap();
+    let builder = Chain::builder([AUDIENCE])
+        .loopback(LoopbackToken::new(
+            Secret::from("loopback".to_owned()),
+            "u0",
+        ))
+        .client_certificates(Arc::new(Fixed::now(certificate)))
+        .static_tokens(Arc::new(tokens))
+        .service_accounts(Arc::new(Expired))
+        .bootstrap_tokens(Known::token("boot", "system:bootstrap:abcdef"));
+    let builder = match anonymous {
+        Some(anonymous) => builder.anonymous(anonymous),
+        None => builder,
+    };
+    let clock = Arc::new(SettableClock::at(jiff::Timestamp::UNIX_EPOCH));
+    builder.build(clock, Arc::new(NoMetrics)).unwrap()
+}
+
+/// Rejects the token `expired` and knows `vault` for the audience `vault`.
+#[derive(Debug)]
+struct Expired;
+
+impl TokenAuthenticator for Expired {
+    fn name(&self) -> &'static str {
+        "service-account-token"
+    }
+
+    fn authenticate(&self, token: &str, audiences: &Audiences) -> Decision {
+        match token {
+            "expired" => {
+                Outcome::rejected(Reason::TokenExpired, "service account token has expired").into()
+            }
+            "vault" if audiences.as_slice().iter().any(|one| one == "vault") => {
+                let user = Authenticated::new(UserInfo::named("vaulted"));
+                Outcome::Authenticated(user.for_audiences(vec!["vault".to_owned()])).into()
+            }
+            "vault" => {
+                Outcome::rejected(Reason::TokenAudienceMismatch, "token audiences mismatch").into()
+            }
+            "contradiction" => {
+                let user = Authenticated::new(UserInfo::named("x"));
+                Outcome::Authenticated(user.for_audiences(vec!["elsewhere".to_owned()])).into()
+            }
+            _ => Outcome::NoOpinion(Reason::TokenMalformed).into(),
+        }
+    }
+}
+
+fn headers(authorization: &str, websocket: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if !authorization.is_empty() {
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(authorization).unwrap());
+    }
+    if !websocket.is_empty() {
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        let value = format!("v4, base64url.bearer.authorization.k8s.io.{websocket}");
+        headers.insert(
+            SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::from_str(&value).unwrap(),
+        );
+    }
+    headers
+}
+
+fn verdict(chain: &Chain, headers: &HeaderMap, path: &str) -> Verdict {
+    let audiences = chain.api_audiences();
+    let request = Request {
+        headers,
+        path,
+        peer_certificates: None,
+        audiences,
+    };
+    match chain.authenticate(&request) {
+        Decision::Now(verdict) => verdict,
+        Decision::Later(_) => panic!("decided from memory"),
+    }
+}
+
+/// A user's name, or an error's text, or nothing.
+fn summary(verdict: &Verdict) -> Result<String, Option<String>> {
+    match &verdict.outcome {
+        Outcome::Authenticated(authenticated) => Ok(authenticated.user.name.clone()),
+        Outcome::NoOpinion(_) => Err(None),
+        Outcome::Rejected(rejection) => Err(Some(rejection.message.to_string())),
+    }
+}
+
+#[test]
+fn the_chain_follows_upstreams_table() {
+    use Certificate::{Absent, Bad, Good};
+    const GOOD: &str = "Z29vZA";
+    const WRONG: &str = "d3Jvbmc";
+    let error = |text: &str| Err(Some(text.to_owned()));
+    let user = |name: &str| Ok(name.to_owned());
+    for (certificate, authorization, websocket, anonymous, expected) in [
+        (Good, "Bearer wrong", "", true, user("cert")),
+        (Bad, "Bearer good", "", true, user("jane")),
+        (Bad, "", "", true, error("bad certificate")),
+        (
+            Absent,
+            "Bearer wrong",
+            "",
+            true,
+            error("invalid bearer token"),
+        ),
+        (
+            Absent,
+            "Bearer wrong",
+            "",
+            false,
+            error("invalid bearer token"),
+        ),
+        (
+            Absent,
+            "Bearer expired",
+            "",
+            true,
+            error("[invalid bearer token, service account token has expired]"),
+        ),
+        (
+            Bad,
+            "Bearer expired",
+            "",
+            true,
+            error("[invalid bearer token, bad certificate, service account token has expired]"),
+        ),
+        (Absent, "Bearer good", WRONG, true, user("jane")),
+        (Absent, "Bearer wrong", GOOD, true, user("jane")),
+        (Absent, "", GOOD, true, user("jane")),
+        (Absent, "", WRONG, true, error("invalid bearer token")),
+        (
+            Absent,
+            "Basic Zm9vOmJhcg==",
+            "",
+            true,
+            user("system:anonymous"),
+        ),
+        (Absent, "Basic Zm9vOmJhcg==", "", false, Err(None)),
+        (Absent, "", "", true, user("system:anonymous")),
+        (Absent, "", "", false, Err(None)),
+        (Good, "Bearer loopback", "", true, user("system:apiserver")),
+        (
+            Absent,
+            "Bearer boot",
+            "",
+            false,
+            user("system:bootstrap:abcdef"),
+        ),
+        (Absent, "Bearer other", "", false, user("joe")),
+    ] {
+        let chain = chain(certificate, anonymous.then(Anonymous::everywhere));
+        let verdict = verdict(&chain, &headers(authorization, websocket), "/healthz");
+        assert_eq!(
+            summary(&verdict),
+            expected,
+            "{certificate:?} {authorization} {websocket}"
+        );
+    }
+}
+
+#[test]
+fn every_identity_but_the_anonymous_is_in_the_authenticated_group_once() {
+    let chain = chain(Certificate::Absent, Some(Anonymous::everywhere()));
+    for (authorization, expected) in [
+        ("Bearer good", &["devs", "system:authenticated"][..]),
+        ("Bearer boot", &["system:authenticated"]),
+        (
+            "Bearer loopback",
+            &["system:authenticated", "system:masters"],
+        ),
+        ("", &["system:unauthenticated"]),
+    ] {
+        let verdict = verdict(&chain, &headers(authorization, ""), "/");
+        assert_eq!(
+            verdict.outcome.user().unwrap().groups,
+            expected,
+            "{authorization}"
+        );
+    }
+}
+
+#[test]
+fn anonymous_may_be_limited_to_paths() {
+    let chain = chain(Certificate::Absent, Some(Anonymous::on_paths(["/livez"])));
+    assert!(verdict(&chain, &HeaderMap::new(), "/livez").is_authenticated());
+    assert!(!verdict(&chain, &HeaderMap::new(), "/livez/x").is_authenticated());
+}
+
+#[test]
+fn a_token_behind_two_spaces_is_anonymous_with_a_warning() {
+    let chain = chain(Certificate::Absent, Some(Anonymous::everywhere()));
+    let verdict = verdict(&chain, &headers("Bearer  good", ""), "/");
+    assert_eq!(summary(&verdict), Ok("system:anonymous".to_owned()));
+    assert!(
+        verdict
+            .warnings
+            .iter()
+            .all(|warning| warning == crate::EXTRA_SPACE_WARNING)
+    );
+    assert!(!verdict.warnings.is_empty());
+}
+
+async fn review(token: &str, audiences: &[&str]) -> Result<Value, (u16, String)> {
+    let chain = chain(Certificate::Good, Some(Anonymous::everywhere()));
+    let spec = TokenReviewSpec {
+        token: token.to_owned(),
+        audiences: audiences.iter().map(|one| (*one).to_owned()).collect(),
+    };
+    match chain.review(&spec).await {
+        Ok(status) => Ok(serde_json::to_value(status).unwrap()),
+        Err(status) => Err((status.code, status.message)),
+    }
+}
+
+#[tokio::test]
+async fn reviews_follow_upstreams_table() {
+    use serde_json::json;
+    let jane = json!({"username": "jane", "uid": "u1", "groups": ["devs", "system:authenticated"]});
+    let error = |text: &str| json!({"user": {}, "error": text});
+    for (token, audiences, expected) in [
+        (
+            "good",
+            &[][..],
+            json!({"authenticated": true, "user": jane, "audiences": [AUDIENCE]}),
+        ),
+        (
+            "good",
+            &["vault", AUDIENCE],
+            json!({"authenticated": true, "user": jane, "audiences": [AUDIENCE]}),
+        ),
+        ("good", &["vault"], error("invalid bearer token")),
+        ("bad", &[], error("invalid bearer token")),
+        (
+            "expired",
+            &[],
+            error("[invalid bearer token, service account token has expired]"),
+        ),
+        (
+            "vault",
+            &[],
+            error("[invalid bearer token, token audiences mismatch]"),
+        ),
+        (
+            "vault",
+            &["vault"],
+            json!({"authenticated": true,
+            "user": {"username": "vaulted", "groups": ["system:authenticated"]}, "audiences": ["vault"]}),
+        ),
+        (
+            "loopback",
+            &[],
+            json!({"authenticated": true, "audiences": [AUDIENCE],
+            "user": {"username": "system:apiserver", "uid": "u0", "groups": ["system:authenticated", "system:masters"]}}),
+        ),
+        (" ", &["vault"], error("invalid bearer token")),
+        (" good", &[], error("invalid bearer token")),
+        ("good x", &[], error("invalid bearer token")),
+        ("good ", &[], error("invalid bearer token")),
+        ("good\n", &[], error("invalid bearer token")),
+        ("go\u{7f}od", &[], error("invalid bearer token")),
+    ] {
+        assert_eq!(
+            review(token, audiences).await,
+            Ok(expected),
+            "{token:?} {audiences:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_review_without_a_token_or_with_a_contradiction_is_an_error() {
+    let missing = "token is required for TokenReview in authentication".to_owned();
+    assert_eq!(review("", &[]).await, Err((400, missing)));
+    let contradiction = "Internal error occurred: error validating audiences".to_owned();
+    assert_eq!(
+        review("contradiction", &[]).await,
+        Err((500, contradiction))
+    );
+}
