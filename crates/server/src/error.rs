@@ -1,0 +1,32 @@
+//! Why a server could not start.
+
+use burgee_wire::Status;
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An authenticator cannot be set up.
+    #[error(transparent)]
+    Authentication(#[from] burgee_authn::Error),
+    /// A socket cannot be used.
+    #[error("cannot take over a listening socket")]
+    Listener(#[source] std::io::Error),
+    /// There is no service-account issuer.
+    #[error("service-account-issuer is a required flag")]
+    NoIssuer,
+    /// The key that signs tokens is not among those that verify them: every token would be refused.
+    #[error(
+        "the service-account signing key is not among the verification keys, so every token it signs would be refused; add its public half to --service-account-key-file"
+    )]
+    SigningKeyUnverified,
+    /// A first write failed.
+    #[error("cannot set up the system's own objects: {0}")]
+    Startup(#[source] Box<Status>),
+    /// The store cannot be read.
+    #[error("cannot read the store")]
+    Store(#[from] burgee_store::Error),
+    /// The certificate or key cannot be used.
+    #[error("cannot set up TLS")]
+    Tls(#[from] rustls::Error),
+}

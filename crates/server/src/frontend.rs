@@ -1,0 +1,247 @@
+//! The stack that every request passes: limits, authentication, the answer, and what is counted.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use burgee_authn::{Authentication, AuthenticationLayer, CloseConnection, PeerCertificates};
+use burgee_identity::{Authenticated, UserInfo, names};
+use burgee_wire::Status;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http::header::{HeaderName, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body::Body as HttpBody;
+use http_body_util::{BodyExt as _, Either, Full};
+use hyper::body::Incoming;
+use tokio::sync::Semaphore;
+use tower::{Layer as _, Service};
+use uuid::Uuid;
+
+use crate::api::{Api, Call};
+use crate::http::{Accept, Body, Query, RequestInfo, Verb, status};
+use crate::listener::{Handler, Peer};
+
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+/// The longest audit id that is taken from a client.
+const MAX_AUDIT_ID: usize = 64;
+/// How many reads may be under way at once (upstream's `--max-requests-inflight`).
+const MAX_READS: usize = 400;
+/// How many writes may be under way at once (upstream's `--max-mutating-requests-inflight`).
+const MAX_WRITES: usize = 200;
+
+/// The body of a request: from a connection, or from within the process.
+type RequestBody = Either<Incoming, Full<Bytes>>;
+
+/// Answers connections.
+pub(crate) struct Frontend {
+    service: Authentication<Answering>,
+    answering: Answering,
+}
+
+impl Frontend {
+    pub(crate) fn new(api: Arc<Api>, layer: &AuthenticationLayer) -> Self {
+        let limits = Limits {
+            reads: Semaphore::new(MAX_READS),
+            writes: Semaphore::new(MAX_WRITES),
+        };
+        let answering = Answering {
+            api,
+            limits: Arc::new(limits),
+        };
+        Self {
+            service: layer.layer(answering.clone()),
+            answering,
+        }
+    }
+
+    /// Answers a request of the server's own, which needs no credential.
+    pub(crate) async fn own(
+        &self,
+        mut request: Request<Bytes>,
+        user: Arc<UserInfo>,
+    ) -> Response<Body> {
+        request.extensions_mut().insert(Authenticated::new(user));
+        let request = request.map(|body| Either::Right(Full::new(body)));
+        let Ok(response) = self.answering.clone().call(prepare(request)).await;
+        response
+    }
+}
+
+impl Handler for Frontend {
+    async fn handle(&self, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let begun = Instant::now();
+        let audit_id = audit_id(&request);
+        request.extensions_mut().remove::<PeerCertificates>();
+        if let Some(certificates) = peer.certificates {
+            request.extensions_mut().insert(certificates);
+        }
+        let request = prepare(request.map(Either::Left));
+        let subject = request.extensions().get::<Arc<Subject>>().cloned();
+        let mut service = self.service.clone();
+        let Ok(response) = service.call(request).await;
+        let mut response = response.map(|body| match body {
+            Either::Left(body) => body,
+            Either::Right(mut whole) => {
+                // A full body is there at once.
+                let frame = whole.frame().now_or_never().flatten();
+                let data = frame
+                    .and_then(Result::ok)
+                    .and_then(|frame| frame.into_data().ok());
+                Body::Whole(data)
+            }
+        });
+        if response.extensions().get::<CloseConnection>().is_some() {
+            peer.close.cancel();
+        }
+        response.headers_mut().insert(AUDIT_ID, audit_id);
+        if let Some(subject) = subject {
+            let took = (subject.info.verb != Verb::Watch).then(|| begun.elapsed());
+            self.answering
+                .api
+                .metrics
+                .answered(&subject.info, response.status(), took);
+        }
+        response
+    }
+}
+
+/// What a request is about, worked out once.
+struct Subject {
+    info: RequestInfo,
+    query: Query,
+}
+
+fn prepare<B>(mut request: Request<B>) -> Request<B> {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let info = RequestInfo::parse(request.method(), request.uri().path(), &query);
+    request
+        .extensions_mut()
+        .insert(Arc::new(Subject { info, query }));
+    request
+}
+
+/// The client's audit id, if it is a sensible one, or a new one.
+fn audit_id<B>(request: &Request<B>) -> HeaderValue {
+    let given = request.headers().get(&AUDIT_ID).filter(|id| {
+        (1..=MAX_AUDIT_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    });
+    let fresh = || HeaderValue::from_str(&Uuid::new_v4().to_string()).ok();
+    given
+        .cloned()
+        .or_else(fresh)
+        .unwrap_or(HeaderValue::from_static(""))
+}
+
+struct Limits {
+    reads: Semaphore,
+    writes: Semaphore,
+}
+
+/// The service behind authentication.
+#[derive(Clone)]
+struct Answering {
+    api: Arc<Api>,
+    limits: Arc<Limits>,
+}
+
+impl Service<Request<RequestBody>> for Answering {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.answer(request).await) })
+    }
+}
+
+impl Answering {
+    async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
+        let (mut head, body) = request.into_parts();
+        let subject = head.extensions.remove::<Arc<Subject>>();
+        let user = head
+            .extensions
+            .remove::<Authenticated>()
+            .map(|authenticated| authenticated.user);
+        let (Some(subject), Some(user)) = (subject, user) else {
+            let headers = &head.headers;
+            let shown = Accept::fallback(headers, &Query::default());
+            return status(&Status::internal("no user present on request"), shown);
+        };
+        let shown = Accept::fallback(&head.headers, &subject.query);
+        let Subject { info, query } = &*subject;
+        if info.verb == Verb::Watch {
+            return self.guarded(&head, &subject, &user, body).await;
+        }
+        let is_read = matches!(
+            info.verb,
+            Verb::Get | Verb::List | Verb::Head | Verb::Options
+        );
+        let semaphore = if is_read {
+            &self.limits.reads
+        } else {
+            &self.limits.writes
+        };
+        let permit = semaphore.try_acquire();
+        if permit.is_err() && !user.in_group(names::MASTERS) {
+            let message = "Too many requests, please try again later.";
+            return status(&Status::too_many_requests(message, 1), shown);
+        }
+        let metrics = &self.api.metrics;
+        metrics.in_flight(is_read, 1);
+        let limit = timeout_of(query).map_or(self.api.request_timeout, |asked| {
+            asked.min(self.api.request_timeout)
+        });
+        let outcome = tokio::time::timeout(limit, self.guarded(&head, &subject, &user, body)).await;
+        metrics.in_flight(is_read, -1);
+        outcome.unwrap_or_else(|_| {
+            let message =
+                "request did not complete within requested timeout - context deadline exceeded";
+            status(&Status::timeout(message), shown)
+        })
+    }
+
+    /// A bug in one request's code ends that request alone.
+    async fn guarded<B>(
+        &self,
+        head: &http::request::Parts,
+        subject: &Subject,
+        user: &Arc<UserInfo>,
+        body: B,
+    ) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+    {
+        let Subject { info, query } = subject;
+        let call = Call {
+            head,
+            info,
+            query,
+            user,
+            body,
+        };
+        let answered = AssertUnwindSafe(self.api.answer(call)).catch_unwind().await;
+        answered.unwrap_or_else(|_| {
+            tracing::error!(path = info.path, "answering a request panicked");
+            let message = "This request caused the server to panic. Look in the logs for details.";
+            let failure = Status::failure(StatusCode::INTERNAL_SERVER_ERROR.as_u16(), "", message);
+            status(&failure, Accept::fallback(&head.headers, query))
+        })
+    }
+}
+
+/// The `timeout` parameter, such as `30s` or `1m30s`.
+fn timeout_of(query: &Query) -> Option<std::time::Duration> {
+    let text = query.first("timeout")?;
+    let span: jiff::SignedDuration = text.parse().ok()?;
+    let timeout = std::time::Duration::try_from(span).ok()?;
+    (!timeout.is_zero()).then_some(timeout)
+}

@@ -1,0 +1,17 @@
+//! HTTP as the Kubernetes API uses it: which object a request is about, what it carries, and in which
+//! form the answer goes back.
+
+mod body;
+mod indent;
+mod negotiate;
+mod query;
+mod request_info;
+mod response;
+
+pub use body::Body;
+pub(crate) use body::read_limited;
+pub(crate) use indent::indent;
+pub(crate) use negotiate::{Accept, Form, Shape, accepts_discovery, body_encoding, patch_type};
+pub(crate) use query::Query;
+pub(crate) use request_info::{RequestInfo, Verb};
+pub(crate) use response::{json, status, text, with_warnings};

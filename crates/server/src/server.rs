@@ -1,0 +1,428 @@
+//! A running server: put together, started, and stopped in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use burgee_authn::{
+    Anonymous, AuthenticationLayer, Chain, ClientCertificates, ServiceAccountTokens, StaticTokens,
+    UidPolicy,
+};
+use burgee_identity::{Clock, UserInfo};
+use burgee_jose::{SigningKey, VerificationKeys};
+use burgee_openapi::{About, Documents};
+use burgee_service_account::{
+    DiscoveryDocuments, IssuingRules, JwksUri, StaticKeys, TokenIssuer, TokenValidator,
+};
+use burgee_store::Store;
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::authorization::Authorization;
+use crate::cache;
+use crate::frontend::Frontend;
+use crate::health::Health;
+use crate::http::Body;
+use crate::listener;
+use crate::lookups::Lookups;
+use crate::metrics::Metrics;
+use crate::oidc::OidcDocuments;
+use crate::registry::{Admission, Registry};
+use crate::{Error, ServingCertificate, startup, tls};
+
+/// What a server is made of. Everything that it needs is in here; it reads no file by itself.
+#[derive(Debug)]
+pub struct Config {
+    /// Sockets that already listen, so that who starts the server knows their ports beforehand.
+    pub listeners: Vec<std::net::TcpListener>,
+    /// What to show to clients.
+    pub certificate: Arc<ServingCertificate>,
+    /// Whose client certificates count: the file's name and its PEM text.
+    pub client_ca: Option<NamedFile>,
+    /// Static tokens: the file's name and its CSV text.
+    pub static_tokens: Option<NamedFile>,
+    /// Whether requests without credentials act as `system:anonymous`.
+    pub anonymous: AnonymousRequests,
+    /// Service-account issuers: the first issues, all are accepted. Not empty.
+    pub issuers: Vec<String>,
+    /// What tokens for this server are made for; empty for all issuers.
+    pub api_audiences: Vec<String>,
+    /// Signs service-account tokens.
+    pub signing_key: Arc<SigningKey>,
+    /// Whose signatures on service-account tokens count.
+    pub verification_keys: VerificationKeys,
+    /// Where verifiers outside find the keys, if not at this server.
+    pub jwks_uri: Option<String>,
+    /// Host, and port unless it is 443, at which clients reach this server.
+    pub external_address: String,
+    /// The longest life of a service-account token in seconds, if there is one.
+    pub max_token_expiration_seconds: Option<i64>,
+    /// Whether tokens of pods are extended, see `burgee_service_account::Extension`.
+    pub extension: burgee_service_account::Extension,
+    /// How long a request that is no watch may take.
+    pub request_timeout: Duration,
+    /// How long open connections get to finish when the server stops.
+    pub shutdown_grace: Duration,
+    /// The answer of `/version`.
+    pub version: VersionInfo,
+}
+
+impl Config {
+    /// A server of one issuer with kube-apiserver's defaults. It accepts the tokens that it signs
+    /// itself, and lets anonymous requests through to authorization.
+    #[must_use]
+    pub fn new(
+        listeners: Vec<std::net::TcpListener>,
+        certificate: Arc<ServingCertificate>,
+        issuer: impl Into<String>,
+        signing_key: Arc<SigningKey>,
+    ) -> Self {
+        let own = signing_key.private_key().public_key().clone();
+        Self {
+            listeners,
+            certificate,
+            client_ca: None,
+            static_tokens: None,
+            anonymous: AnonymousRequests::Allow,
+            issuers: vec![issuer.into()],
+            api_audiences: Vec::new(),
+            signing_key,
+            verification_keys: VerificationKeys::from_iter([own]),
+            jwks_uri: None,
+            external_address: "localhost".to_owned(),
+            max_token_expiration_seconds: None,
+            extension: burgee_service_account::Extension::Seconds(
+                burgee_service_account::EXTENDED_SECONDS,
+            ),
+            request_timeout: Duration::from_secs(60),
+            shutdown_grace: Duration::from_secs(10),
+            version: VersionInfo::current(),
+        }
+    }
+}
+
+/// A file that was read: its name, for messages, and its content.
+#[derive(Clone)]
+pub struct NamedFile {
+    /// Path, as the operator gave it.
+    pub path: String,
+    /// Content.
+    pub content: Vec<u8>,
+}
+
+impl std::fmt::Debug for NamedFile {
+    /// Never shows the content, which can be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NamedFile({})", self.path)
+    }
+}
+
+/// What happens to requests without credentials.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AnonymousRequests {
+    /// They act as `system:anonymous`.
+    Allow,
+    /// They are answered with 401.
+    Refuse,
+}
+
+/// What `/version` says.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionInfo {
+    /// Kubernetes major version whose API this is.
+    pub major: String,
+    /// Kubernetes minor version whose API this is.
+    pub minor: String,
+    /// Both, and the server's own version behind a plus sign.
+    pub git_version: String,
+    /// Commit that the server was built from, if known.
+    pub git_commit: String,
+    /// Whether that commit was changed, if known.
+    pub git_tree_state: String,
+    /// When the server was built, if known.
+    pub build_date: String,
+    /// Go version; not applicable, but clients expect the member.
+    pub go_version: String,
+    /// Compiler.
+    pub compiler: String,
+    /// Operating system and architecture.
+    pub platform: String,
+}
+
+impl VersionInfo {
+    /// This program as a server of the Kubernetes 1.37 API.
+    #[must_use]
+    pub fn current() -> Self {
+        let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+        let arch = match arch {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        Self {
+            major: "1".to_owned(),
+            minor: "37".to_owned(),
+            git_version: format!("v1.37.0+burgee.{}", env!("CARGO_PKG_VERSION")),
+            git_commit: String::new(),
+            git_tree_state: String::new(),
+            build_date: String::new(),
+            go_version: String::new(),
+            compiler: "rustc".to_owned(),
+            platform: format!("{os}/{arch}"),
+        }
+    }
+}
+
+/// A server that answers requests.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    frontend: Arc<Frontend>,
+    api: Arc<Api>,
+    stop: CancellationToken,
+    stop_watches: CancellationToken,
+    serving: JoinHandle<()>,
+    feeding: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Starts a server over a store: reads everything, answers, and makes sure that the system's
+    /// namespaces and default RBAC objects are there. When this returns, it is ready.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from answering, with what to do about it.
+    pub async fn start(
+        mut config: Config,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let (listeners, addresses) = adopt(std::mem::take(&mut config.listeners))?;
+
+        let (stop, stop_watches) = (CancellationToken::new(), CancellationToken::new());
+        let authorization = Arc::new(Authorization::new());
+        let observer = Arc::clone(&authorization) as Arc<dyn cache::Observer>;
+        let feed_stop = CancellationToken::new();
+        let (caches, feeding) = cache::start(Arc::clone(&store), observer, feed_stop).await?;
+        let metrics = Arc::new(Metrics::new());
+        let lookups = Lookups {
+            caches: Arc::clone(&caches),
+            store: Arc::clone(&store),
+        };
+        let tokens = tokens(&config, Arc::new(lookups), &clock)?;
+        let (chain, hints) = chain(&config, &tokens, &metrics, &clock)?;
+        let tls = tls::config(Arc::clone(&config.certificate), hints)?;
+        let audiences = tokens.audiences.clone();
+        let layer = AuthenticationLayer::new(
+            Arc::clone(&chain) as Arc<dyn burgee_authn::Authenticator>,
+            audiences,
+            Arc::clone(&clock),
+        )
+        .metrics(Arc::clone(&metrics) as Arc<dyn burgee_authn::Metrics>);
+
+        let api = Arc::new(Api {
+            registry: Registry {
+                store: Arc::clone(&store),
+                caches,
+                clock: Arc::clone(&clock),
+                admission: Admission::new(Arc::clone(&authorization)),
+            },
+            authentication: chain,
+            authorization,
+            issuer: tokens.issuer,
+            documents: Documents::new(
+                burgee_resources::all(),
+                About {
+                    version: config.version.git_version.clone(),
+                    server_address: config.external_address.clone(),
+                },
+            ),
+            oidc: tokens.documents,
+            health: Health::new(store),
+            metrics,
+            clock,
+            version: serde_json::to_value(&config.version).unwrap_or_default(),
+            request_timeout: config.request_timeout,
+            stop: stop_watches.clone(),
+        });
+        let frontend = Arc::new(Frontend::new(Arc::clone(&api), &layer));
+        let serving = tokio::spawn(listener::serve(
+            listeners,
+            Arc::new(tls),
+            Arc::clone(&frontend),
+            stop.clone(),
+            config.shutdown_grace,
+        ));
+        let server = Self {
+            addresses,
+            frontend,
+            api,
+            stop,
+            stop_watches,
+            serving,
+            feeding,
+        };
+        startup::reconcile(&server.api.registry)
+            .await
+            .map_err(Error::Startup)?;
+        server.api.health.started();
+        Ok(server)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A way to send it requests without a connection.
+    #[must_use]
+    pub fn local_client(&self) -> LocalClient {
+        LocalClient {
+            frontend: Arc::clone(&self.frontend),
+        }
+    }
+
+    /// Stops in order: says that it is not ready, ends watches, answers what is under way, and waits
+    /// for connections to close, at most the configured grace.
+    pub async fn stop(self) {
+        self.api.health.stopping();
+        self.stop_watches.cancel();
+        self.stop.cancel();
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "serving ended badly");
+        }
+        self.feeding.abort();
+    }
+}
+
+/// Sends requests to a server in the same process, as a user that it trusts.
+#[derive(Clone)]
+pub struct LocalClient {
+    frontend: Arc<Frontend>,
+}
+
+impl LocalClient {
+    /// Answers a request as if `user` had sent it with good credentials. Everything after
+    /// authentication is as for any other request.
+    pub async fn send(&self, request: Request<Bytes>, user: Arc<UserInfo>) -> Response<Body> {
+        self.frontend.own(request, user).await
+    }
+}
+
+impl std::fmt::Debug for LocalClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LocalClient")
+    }
+}
+
+/// Takes over sockets that already listen.
+fn adopt(
+    sockets: Vec<std::net::TcpListener>,
+) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), Error> {
+    let adopted = sockets.into_iter().map(|socket| {
+        socket.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(socket)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    adopted.collect::<Result<_, _>>().map_err(Error::Listener)
+}
+
+/// Issuing and accepting service-account tokens.
+struct Tokens {
+    audiences: Vec<String>,
+    issuer: TokenIssuer,
+    validator: Arc<TokenValidator>,
+    documents: OidcDocuments,
+}
+
+fn tokens(config: &Config, lookups: Arc<Lookups>, clock: &Arc<dyn Clock>) -> Result<Tokens, Error> {
+    let first = config.issuers.first().ok_or(Error::NoIssuer)?;
+    let own = burgee_jose::Signer::key_id(&*config.signing_key);
+    if !config.verification_keys.contains(own.as_str()) {
+        return Err(Error::SigningKeyUnverified);
+    }
+    let audiences = match config.api_audiences.as_slice() {
+        [] => config.issuers.clone(),
+        given => given.to_vec(),
+    };
+    let rules = IssuingRules {
+        api_audiences: audiences.clone(),
+        max_expiration_seconds: config.max_token_expiration_seconds,
+        extension: config.extension,
+        ..IssuingRules::new(first)
+    };
+    for warning in rules.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let jwks_uri = match &config.jwks_uri {
+        Some(uri) => JwksUri::Fixed(uri.clone()),
+        None => JwksUri::External(config.external_address.clone()),
+    };
+    let documents = DiscoveryDocuments::render(first, &jwks_uri, &config.verification_keys);
+    let documents = documents.inspect_err(|error| {
+        tracing::warn!(%error, "the service-account issuer is not published");
+    });
+    let keys = Arc::new(StaticKeys(Arc::new(config.verification_keys.clone())));
+    let validator = TokenValidator::new(
+        config.issuers.clone(),
+        audiences.clone(),
+        keys,
+        Arc::clone(&lookups) as _,
+        Arc::clone(clock),
+    );
+    let signer = Arc::clone(&config.signing_key) as _;
+    let issuer = TokenIssuer::new(rules, lookups, signer, Arc::clone(clock));
+    let (validator, documents) = (Arc::new(validator), OidcDocuments(documents.ok()));
+    Ok(Tokens {
+        audiences,
+        issuer,
+        validator,
+        documents,
+    })
+}
+
+/// The authenticators, and the names of the authorities whose client certificates count.
+fn chain(
+    config: &Config,
+    tokens: &Tokens,
+    metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<Chain>, Vec<Vec<u8>>), Error> {
+    let counted = || Arc::clone(metrics) as Arc<dyn burgee_authn::Metrics>;
+    let accounts = ServiceAccountTokens::new(Arc::clone(&tokens.validator), counted());
+    let mut builder = Chain::builder(tokens.audiences.clone()).service_accounts(Arc::new(accounts));
+    let mut hints = Vec::new();
+    if let Some(file) = &config.client_ca {
+        let name = format!("client-ca-bundle::{}", file.path);
+        let certificates =
+            ClientCertificates::new(name, UidPolicy::FromSubject, Arc::clone(clock), counted())?;
+        certificates.reload(&file.content)?;
+        hints = certificates.subjects();
+        builder = builder.client_certificates(Arc::new(certificates));
+    }
+    if let Some(file) = &config.static_tokens {
+        let tokens = StaticTokens::new(file.path.clone(), &file.content)?;
+        builder = builder.static_tokens(Arc::new(tokens));
+    }
+    if config.anonymous == AnonymousRequests::Allow {
+        builder = builder.anonymous(Anonymous::everywhere());
+    }
+    Ok((
+        Arc::new(builder.build(Arc::clone(clock), counted())?),
+        hints,
+    ))
+}
