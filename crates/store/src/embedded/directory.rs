@@ -17,8 +17,7 @@ const PROBE_CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct DataDirectory {
     path: PathBuf,
-    // The lock ends when the file is closed.
-    _lock: File,
+    lock: File,
 }
 
 impl DataDirectory {
@@ -29,7 +28,7 @@ impl DataDirectory {
         let lock = lock(path)?;
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -56,6 +55,16 @@ impl DataDirectory {
         std::fs::rename(&from, &to)
             .and_then(|()| File::open(&self.path)?.sync_all())
             .map_err(|error| from_io("create", &to, error))
+    }
+}
+
+impl Drop for DataDirectory {
+    fn drop(&mut self) {
+        // Closing the file is not enough: while another thread starts a program, the child holds a
+        // copy of it for a moment, and the lock with it.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(directory = %self.path.display(), %error, "cannot unlock");
+        }
     }
 }
 
