@@ -182,6 +182,18 @@ impl Directory {
     }
 }
 
+/// Reads a private file that an operator named, such as `--service-account-signing-key-file`: at most
+/// 1 MiB, which is wiped from memory when dropped.
+///
+/// Its group may read it, as secrets that are mounted for a group are.
+///
+/// # Errors
+/// [`Error::KeyExposed`] if others may read it, or its group may write it; [`Error::FileTooLarge`];
+/// [`Error::Io`].
+pub fn read_private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    read_elsewhere(path, Access::Private)
+}
+
 /// Reads a file outside the data directory.
 pub(crate) fn read_elsewhere(path: &Path, access: Access) -> Result<Zeroizing<Vec<u8>>, Error> {
     let file = File::open(path).map_err(Error::io("read", path))?;

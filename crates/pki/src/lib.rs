@@ -43,6 +43,7 @@ mod service_account;
 mod serving;
 mod subject_name;
 
+pub use directory::read_private_file;
 pub use error::{Error, shell_word};
 pub use pki::{Options, Pki};
 pub use service_account::ServiceAccountKeyFiles;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use burgee_identity::{Clock, SettableClock};
 use burgee_jose::{PrivateKey, PublicKey};
-use burgee_pki::{Error, Options, Pki, ServingMaterial, ServingSource};
+use burgee_pki::{Error, Options, Pki, ServingMaterial, ServingSource, read_private_file};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -485,7 +485,12 @@ fn a_key_elsewhere_may_be_read_by_its_group_and_by_nobody_else() {
     let key = elsewhere.path("pki/serving.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
     fixture.open().unwrap();
+    assert_eq!(
+        *read_private_file(&key).unwrap(),
+        elsewhere.read("pki/serving.key")
+    );
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    read_private_file(&key).unwrap_err();
     assert!(matches!(
         fixture.open().unwrap_err(),
         Error::KeyExposed { .. }
