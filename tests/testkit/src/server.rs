@@ -1,0 +1,224 @@
+//! A `burgee serve` of one test.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{Client, Kubeconfig, Kubectl, burgee, eventually};
+
+/// What stands before the server's URL on the line that says that it is ready.
+const READY: &str = "Serving at ";
+
+/// A running server with its own data directory and port. Killed and removed when dropped; what it
+/// printed is shown if the test failed.
+pub struct Server {
+    data: TempDir,
+    arguments: Vec<String>,
+    address: String,
+    process: Option<Child>,
+    log: Log,
+}
+
+/// How a server is to be started.
+#[derive(Default)]
+pub struct ServerOptions {
+    arguments: Vec<String>,
+}
+
+impl ServerOptions {
+    /// Gives it further arguments.
+    #[must_use]
+    pub fn arguments<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// If it does not become ready.
+    #[must_use]
+    #[track_caller]
+    pub fn start(self) -> Server {
+        let data = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut server = Server {
+            data,
+            arguments: self.arguments,
+            address: "127.0.0.1:0".to_owned(),
+            process: None,
+            log: Log::default(),
+        };
+        server.launch();
+        server
+    }
+}
+
+impl Server {
+    /// Starts a server as a new user would, and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// If it does not become ready.
+    #[must_use]
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::options().start()
+    }
+
+    /// Starts a server with options.
+    #[must_use]
+    pub fn options() -> ServerOptions {
+        ServerOptions::default()
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data_directory(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
+    /// The kubeconfig that it wrote for its administrator.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.data_directory().join("admin.kubeconfig")
+    }
+
+    /// Where it listens, as `ADDRESS:PORT`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// kubectl as its administrator.
+    #[must_use]
+    pub fn kubectl(&self) -> Kubectl {
+        Kubectl::new(&self.kubeconfig())
+    }
+
+    /// A client as its administrator.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(&Kubeconfig::read(&self.kubeconfig()))
+    }
+
+    /// Everything it printed so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Asks it to end, as a service manager does, and waits until it has.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end, or is not running.
+    #[track_caller]
+    pub fn stop(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the server is running");
+        let id = Pid::from_child(&process);
+        kill_process(id, Signal::TERM).expect("a child can be told to end");
+        eventually("the server's end", || process.try_wait().ok().flatten())
+    }
+
+    /// Kills it without warning (signal 9).
+    ///
+    /// # Panics
+    ///
+    /// If it is not running.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().expect("the server is running");
+        process.kill().expect("a child can be killed");
+        process.wait().expect("a killed child ends");
+    }
+
+    /// Starts it again after [`Server::stop`] or [`Server::kill`], where it was before.
+    ///
+    /// # Panics
+    ///
+    /// If it is still running, or does not become ready.
+    #[track_caller]
+    pub fn launch(&mut self) {
+        assert!(self.process.is_none(), "the server is running");
+        let mut command = burgee();
+        command
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(self.data_directory())
+            .args(["--bind", &self.address])
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut process = command.spawn().expect("the built program starts");
+        self.log = Log::default();
+        self.log
+            .keep(process.stdout.take().expect("its output is piped"));
+        self.log
+            .keep(process.stderr.take().expect("its output is piped"));
+        let process = self.process.insert(process);
+        let log = &self.log;
+        let url = eventually("the server to say that it is ready", || {
+            if let Some(status) = process.try_wait().expect("a child can be asked") {
+                panic!("the server ended with {status}:\n{}", log.text());
+            }
+            log.find(READY)
+        });
+        self.address = url.trim_start_matches("https://").to_owned();
+        let client = self.client();
+        eventually("/readyz", || {
+            let answer = client.try_send("GET", "/readyz", &[], b"").ok()?;
+            (answer.status == 200).then_some(())
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if thread::panicking() {
+            eprintln!(
+                "--- the server at {} printed:\n{}",
+                self.address,
+                self.log.text()
+            );
+        }
+    }
+}
+
+/// What a process prints, from both of its streams.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn keep(&self, stream: impl Read + Send + 'static) {
+        let log = self.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                log.0.lock().unwrap().push(line);
+            }
+        });
+    }
+
+    /// What follows this beginning of a line, once there is such a line.
+    fn find(&self, beginning: &str) -> Option<String> {
+        let lines = self.0.lock().unwrap();
+        lines
+            .iter()
+            .find_map(|line| line.strip_prefix(beginning))
+            .map(str::to_owned)
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().unwrap().join("\n")
+    }
+}
