@@ -69,7 +69,8 @@ pub fn apply(
             now: writer.now,
         };
         let manager = endpoint.manager(&before, Operation::Update);
-        managers = endpoint.record_update(&zero, &live, managers, manager, writer.now)?;
+        let comparison = endpoint.compare(&zero, &live)?;
+        managers = endpoint.record_update(comparison, managers, manager, writer.now);
     }
     let apply = Apply {
         live: &live,
@@ -132,13 +133,16 @@ impl Apply<'_> {
 
         let owned = Owned {
             api_version: self.endpoint.api_version.to_owned(),
-            fields,
+            fields: fields.clone(),
             time: None,
         };
         let last = managers.0.insert(self.manager.clone(), owned);
         let object = match &last {
-            Some(last) => self.pruned(&merged, &managers, &last.fields)?,
-            None => merged,
+            Some(last) if !last.fields.difference(&fields).is_empty() => {
+                self.pruned(&merged, &managers, &last.fields)?
+            }
+            // The manager applies all that it did, so that nothing goes.
+            _ => merged,
         };
         self.settle(&object, &mut managers, on_conflict)?;
 

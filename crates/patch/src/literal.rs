@@ -66,6 +66,30 @@ impl fmt::Display for Literal {
     }
 }
 
+/// A borrowed [`Literal`], for indices over lists.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LiteralRef<'v>(pub(crate) &'v Value);
+
+impl Ord for LiteralRef<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare(self.0, other.0)
+    }
+}
+
+impl PartialOrd for LiteralRef<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for LiteralRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for LiteralRef<'_> {}
+
 /// Compares two JSON values; see [`Literal`] for the order.
 pub(crate) fn compare(left: &Value, right: &Value) -> Ordering {
     match (left, right) {

@@ -98,21 +98,27 @@ impl Endpoint<'_> {
         managers
     }
 
+    /// Whether a write changes no field that anybody could own.
+    pub(crate) fn is_void(&self, comparison: &Comparison) -> bool {
+        let sets = [&comparison.added, &comparison.modified, &comparison.removed];
+        sets.into_iter()
+            .all(|set| set.difference(&NEVER_OWNED).is_empty())
+    }
+
     /// Gives the writer what a write changed and takes it from everybody else.
     pub(crate) fn record_update(
         &self,
-        live: &Value,
-        new: &Value,
+        comparison: Comparison,
         managers: Managers,
         manager: Manager,
         now: Timestamp,
-    ) -> Result<Managers, Error> {
+    ) -> Managers {
         let mut managers = self.reconciled(managers);
         let Comparison {
             added,
             modified,
             removed,
-        } = self.compare(live, new)?;
+        } = comparison;
         let changed = added.union(&modified);
         managers.release(&changed.union(&removed));
         let own = self.ownable(&changed);
@@ -126,7 +132,7 @@ impl Endpoint<'_> {
             owned.time = Some(Time::from(now));
         }
         managers.cap_updates();
-        Ok(managers)
+        managers
     }
 }
 

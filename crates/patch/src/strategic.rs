@@ -46,7 +46,7 @@ fn merge_members(
         return match directive.as_str() {
             Some("replace") => Ok(patch),
             Some("delete") => Ok(Map::new()),
-            _ => Err(unknown_directive(&directive)),
+            _ => Err(unknown_directive(Some(&directive))),
         };
     }
     retain_keys(&mut object, &mut patch)?;
@@ -74,7 +74,7 @@ fn merge_members(
             (Some(Value::Array(old)), Value::Array(new)) => {
                 let (member, strategy) = member(shape, &name)?;
                 Some(Value::Array(if is_deletion {
-                    lists::without(old, new)?
+                    lists::without(old, &new)?
                 } else if strategy.merge {
                     merge_lists(old, new, item(member)?, strategy.merge_key)?.in_order()
                 } else {
@@ -220,8 +220,10 @@ fn without_directives(value: Value) -> Option<Value> {
     }
 }
 
-fn unknown_directive(directive: &Value) -> Error {
-    let shown = directive.as_str().map_or("of another type", |text| text);
+fn unknown_directive(directive: Option<&Value>) -> Error {
+    let shown = directive
+        .and_then(Value::as_str)
+        .unwrap_or("of another type");
     Error::Invalid(format!("unknown patch type: {shown}"))
 }
 

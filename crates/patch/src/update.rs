@@ -28,21 +28,27 @@ pub fn update(
     writer: &Writer<'_>,
 ) -> Vec<ManagedFieldsEntry> {
     let in_live = live.map(entries_of).unwrap_or_default();
-    let managers = managers_of(&in_live, &entries_of(new), endpoint);
+    let comparison = match live {
+        Some(live) => endpoint.compare(live, new),
+        None => endpoint.compare(&decode::zero(endpoint.kind), new),
+    };
+    let Ok(comparison) = comparison else {
+        // Upstream could not compare them either: lists whose items lack their keys, for example.
+        return in_live;
+    };
+    let in_new = entries_of(new);
+    let keeps_entries = in_new.is_empty() || in_new == in_live;
+    if live.is_some() && keeps_entries && endpoint.is_void(&comparison) {
+        return in_live;
+    }
+    let managers = managers_of(&in_live, &in_new, endpoint);
     if managers.0.is_empty() && live.is_some() {
         // Whose the fields are was never recorded, or is to be forgotten.
         return Vec::new();
     }
     let manager = endpoint.manager(writer, Operation::Update);
-    let recorded = match live {
-        Some(live) => endpoint.record_update(live, new, managers, manager, writer.now),
-        None => {
-            let zero = decode::zero(endpoint.kind);
-            endpoint.record_update(&zero, new, managers, manager, writer.now)
-        }
-    };
-    // Objects that upstream could not compare either, such as lists whose items lack their keys.
-    recorded.map_or(in_live, Managers::into_entries)
+    let managers = endpoint.record_update(comparison, managers, manager, writer.now);
+    managers.into_entries()
 }
 
 /// Whether a body asks to forget who owns its fields: `managedFields` is an empty list, or has one

@@ -6,7 +6,8 @@ use burgee_wire::schema::Shape;
 use serde_json::Value;
 
 use super::{DIRECTIVE, merge_members, unknown_directive};
-use crate::{Error, Literal};
+use crate::Error;
+use crate::literal::LiteralRef;
 
 /// A merged list, and what its order follows.
 pub(super) struct Merged {
@@ -45,7 +46,7 @@ impl Merged {
         } = self;
         let by_patch = positions(&patch_order, key);
         let by_live = positions(&live_order, key);
-        let place = |index: &BTreeMap<Literal, usize>, item: &Value| {
+        let place = |index: &BTreeMap<LiteralRef<'_>, usize>, item: &Value| {
             index.get(&identity(item, key)).copied()
         };
         let (mut patched, mut others): (Vec<_>, Vec<_>) = items
@@ -88,7 +89,7 @@ pub(super) fn merge_lists(
         (ItemKind::Empty | ItemKind::Scalar, _) => {
             let mut seen = BTreeSet::new();
             let items = live.iter().chain(&patch);
-            let items = items.filter(|item| seen.insert(Literal::from((*item).clone())));
+            let items = items.filter(|item| seen.insert(LiteralRef(item)));
             let items = items.cloned().collect();
             Ok(Merged {
                 items,
@@ -101,16 +102,16 @@ pub(super) fn merge_lists(
 }
 
 /// `$deleteFromPrimitiveList`: the items that are not in `deleted`.
-pub(super) fn without(live: Vec<Value>, deleted: Vec<Value>) -> Result<Vec<Value>, Error> {
-    if item_kind(&[&live, &deleted])? == ItemKind::Object {
+pub(super) fn without(live: Vec<Value>, deleted: &[Value]) -> Result<Vec<Value>, Error> {
+    if item_kind(&[&live, deleted])? == ItemKind::Object {
         return Err(Error::Malformed(
             "invalid patch format of primitive list".to_owned(),
         ));
     }
-    let deleted: BTreeSet<_> = deleted.into_iter().map(Literal::from).collect();
+    let deleted: BTreeSet<_> = deleted.iter().map(LiteralRef).collect();
     let kept = live
         .into_iter()
-        .filter(|item| !deleted.contains(&Literal::from(item.clone())));
+        .filter(|item| !deleted.contains(&LiteralRef(item)));
     Ok(kept.collect())
 }
 
@@ -124,15 +125,14 @@ pub(super) fn check_order(
         return Ok(());
     }
     item_kind(&[patch, order])?;
+    let plain = || patch.iter().filter(|item| item.get(DIRECTIVE).is_none());
+    if let Some(key) = key
+        && plain().chain(order).any(|item| item.get(key).is_none())
+    {
+        return Err(no_merge_key(key));
+    }
     let mut order = order.iter();
-    for item in patch.iter().filter(|item| item.get(DIRECTIVE).is_none()) {
-        for item in order.clone().chain([item]) {
-            if let Some(key) = key
-                && item.get(key).is_none()
-            {
-                return Err(no_merge_key(key));
-            }
-        }
+    for item in plain() {
         let wanted = identity(item, key);
         if !order.any(|other| identity(other, key) == wanted) {
             let text = "the order in the patch list doesn't match the $setElementOrder list";
@@ -148,22 +148,23 @@ fn merge_objects(
     item: &Shape,
     key: &'static str,
 ) -> Result<Merged, Error> {
-    let mut plain = Vec::with_capacity(patch.len());
+    let (plain, directed): (Vec<_>, Vec<_>) = patch
+        .into_iter()
+        .partition(|item| item.get(DIRECTIVE).is_none());
     let mut deleted = BTreeSet::new();
     let mut replaces = false;
-    for value in patch {
-        match value.get(DIRECTIVE) {
-            None => plain.push(value),
-            Some(Value::String(directive)) if directive == "delete" => {
-                let of_key = value.get(key).cloned().ok_or_else(|| no_merge_key(key))?;
-                deleted.insert(Literal::from(of_key));
+    for item in &directed {
+        match item.get(DIRECTIVE).and_then(Value::as_str) {
+            Some("delete") => {
+                let of_key = item.get(key).ok_or_else(|| no_merge_key(key))?;
+                deleted.insert(LiteralRef(of_key));
             }
-            Some(Value::String(directive)) if directive == "replace" => replaces = true,
-            Some(Value::String(directive)) if directive == "merge" => {
+            Some("replace") => replaces = true,
+            Some("merge") => {
                 let text = "merging lists cannot yet be specified in the patch".to_owned();
                 return Err(Error::Invalid(text));
             }
-            Some(other) => return Err(unknown_directive(other)),
+            _ => return Err(unknown_directive(item.get(DIRECTIVE))),
         }
     }
     if plain.iter().any(|item| item.get(key).is_none()) {
@@ -177,18 +178,18 @@ fn merge_objects(
             key: Some(key),
         });
     }
-    live.retain(|item| {
-        item.get(key)
-            .is_none_or(|value| !deleted.contains(&Literal::from(value.clone())))
+    live.retain(|item| match item.get(key) {
+        Some(value) => !deleted.contains(&LiteralRef(value)),
+        None => true,
     });
     if live.iter().any(|item| item.get(key).is_none()) {
         return Err(no_merge_key(key));
     }
     let live_order = live.clone();
     let patch_order = plain.clone();
-    let mut place = positions(&live, Some(key));
-    for value in plain {
-        let identity = identity(&value, Some(key));
+    let mut place = positions(&live_order, Some(key));
+    for (value, same) in plain.into_iter().zip(&patch_order) {
+        let identity = identity(same, Some(key));
         let old = place.get(&identity).and_then(|place| live.get_mut(*place));
         match (old, value) {
             (Some(old), Value::Object(new)) => {
@@ -211,7 +212,7 @@ fn merge_objects(
 }
 
 /// Where each item stands; the first place of items that repeat.
-fn positions(items: &[Value], key: Option<&str>) -> BTreeMap<Literal, usize> {
+fn positions<'v>(items: &'v [Value], key: Option<&str>) -> BTreeMap<LiteralRef<'v>, usize> {
     let mut positions = BTreeMap::new();
     for (index, item) in items.iter().enumerate() {
         positions.entry(identity(item, key)).or_insert(index);
@@ -220,12 +221,12 @@ fn positions(items: &[Value], key: Option<&str>) -> BTreeMap<Literal, usize> {
 }
 
 /// What tells an item from the others.
-fn identity(item: &Value, key: Option<&str>) -> Literal {
+fn identity<'v>(item: &'v Value, key: Option<&str>) -> LiteralRef<'v> {
     let identity = match key {
         Some(key) => item.get(key),
         None => Some(item),
     };
-    Literal::from(identity.cloned().unwrap_or_default())
+    LiteralRef(identity.unwrap_or(&Value::Null))
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
