@@ -226,7 +226,7 @@ async fn flipped_bytes_are_noticed_or_harmless() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_fails_writes_only_and_only_while_it_is_full() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(_mount) = Mount::new(directory.path(), "size=8m,mode=0700") else {
+    let Some(_mount) = Mount::new(directory.path(), "size=32m,mode=0700") else {
         return;
     };
     let store = try_open(directory.path()).unwrap();
