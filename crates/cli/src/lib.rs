@@ -56,6 +56,7 @@ struct Cli {
 enum Command {
     Completions(completions::Arguments),
     Man(manual::Arguments),
+    Serve(Box<serve::Arguments>),
     Version(version::Arguments),
 }
 
@@ -76,6 +77,7 @@ where
     let done = cli.log.start().and_then(|()| match cli.command {
         Command::Completions(arguments) => arguments.run(command()),
         Command::Man(arguments) => arguments.run(command()),
+        Command::Serve(arguments) => arguments.run(),
         Command::Version(arguments) => arguments.run(),
     });
     match done {

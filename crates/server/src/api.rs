@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::oidc::OidcDocuments;
 use crate::registry::{
     DeleteOptions, Deleted, ListOptions, PatchKind, Registry, Result, Target, View, WatchOptions,
-    WriteOptions, Writer, Written, parse_body, present, present_list,
+    WriteOptions, Writer, Written, present, present_list,
 };
 use crate::reviews::Question;
 
@@ -262,13 +262,13 @@ impl Api {
             }
             Verb::Create => self.create(call, &target, &view).await,
             Verb::Update => {
-                let form = body_encoding(&call.head.headers)?;
+                let encoding = body_encoding(&call.head.headers)?;
                 let options = write_options("UpdateOptions", &call, false)?;
                 let body = read_limited(call.body).await?;
                 let writer = Writer { user: call.user };
                 let written = self
                     .registry
-                    .replace(&target, &body, form, &options, &writer)
+                    .replace(&target, &body, encoding, &options, &writer)
                     .await?;
                 answer_write(resource, &written, &view)
             }
@@ -322,7 +322,7 @@ impl Api {
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
-        let form = body_encoding(&call.head.headers)?;
+        let encoding = body_encoding(&call.head.headers)?;
         let options = write_options("CreateOptions", &call, false)?;
         let user = call.user;
         let body = read_limited(call.body).await?;
@@ -330,14 +330,14 @@ impl Api {
             let writer = Writer { user };
             let written = self
                 .registry
-                .create(target, &body, form, &options, &writer)
+                .create(target, &body, encoding, &options, &writer)
                 .await?;
             return answer_write(target.resource, &written, view);
         }
         let question = Question {
             target: *target,
             body: &body,
-            form,
+            encoding,
             options: &options,
             user,
         };
@@ -399,13 +399,8 @@ where
     if body.is_empty() {
         return DeleteOptions::parse(call.query, None);
     }
-    let form = body_encoding(&call.head.headers)?;
-    let (value, _) = parse_body(&body, form).map_err(|error| {
-        Box::new(Status::bad_request(format!(
-            "invalid DeleteOptions: {error}"
-        )))
-    })?;
-    DeleteOptions::parse(call.query, Some(value))
+    let encoding = body_encoding(&call.head.headers)?;
+    DeleteOptions::parse(call.query, Some((&body, encoding)))
 }
 
 fn answer_write(resource: &Resource, written: &Written, view: &View) -> Result<Response<Body>> {

@@ -27,7 +27,7 @@
 //! let request = http::Request::get("/api/v1/namespaces/default").body(bytes::Bytes::new())?;
 //! let admin = Arc::new(UserInfo::named("admin").with_groups(["system:masters"]));
 //! assert_eq!(server.local_client().send(request, admin).await.status(), 200);
-//! server.stop().await;
+//! server.stop(std::time::Duration::ZERO).await;
 //! # Ok(())
 //! # }
 //! ```

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::http::Form;
+use crate::http::Encoding;
 use crate::registry::{Expected, Input, Result, Target, WriteOptions};
 
 /// A computed answer.
@@ -35,7 +35,7 @@ pub(crate) struct Reviewed {
 pub(crate) struct Question<'a> {
     pub(crate) target: Target<'a>,
     pub(crate) body: &'a [u8],
-    pub(crate) form: Form,
+    pub(crate) encoding: Encoding,
     pub(crate) options: &'a WriteOptions,
     pub(crate) user: &'a Arc<UserInfo>,
 }
@@ -119,11 +119,11 @@ impl Api {
         };
         let Question {
             body,
-            form,
+            encoding,
             options,
             ..
         } = *question;
-        let input = Input::decode(body, form, expected, options.field_validation)?;
+        let input = Input::decode(body, encoding, expected, options.field_validation)?;
         Ok((input.value, input.warnings))
     }
 

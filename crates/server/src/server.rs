@@ -296,9 +296,11 @@ impl Server {
     }
 
     /// Stops in order: says that it is not ready, ends watches, answers what is under way, and waits
-    /// for connections to close, at most the configured grace.
-    pub async fn stop(self) {
+    /// for connections to close, at most the configured grace. In between it goes on for `delay`, so
+    /// that load balancers have time to see that it is not ready.
+    pub async fn stop(self, delay: Duration) {
         self.api.health.stopping();
+        tokio::time::sleep(delay).await;
         self.stop_watches.cancel();
         self.stop.cancel();
         if let Err(error) = self.serving.await {

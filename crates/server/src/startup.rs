@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::http::Form;
+use crate::http::Encoding;
 use crate::registry::{DeleteOptions, Registry, Result, Target, WriteOptions, Writer};
 
 /// The namespaces that are always there.
@@ -119,7 +119,7 @@ impl Startup<'_> {
                 let body = serde_json::to_vec(&object).map_err(unreadable)?;
                 let written = self
                     .registry
-                    .replace(&target, &body, Form::Json, &options(), &self.writer())
+                    .replace(&target, &body, Encoding::Json, &options(), &self.writer())
                     .await;
                 ignore(written, 409)
             }
@@ -130,7 +130,7 @@ impl Startup<'_> {
         let body = serde_json::to_vec(object).map_err(unreadable)?;
         let written = self
             .registry
-            .create(target, &body, Form::Json, &options(), &self.writer())
+            .create(target, &body, Encoding::Json, &options(), &self.writer())
             .await;
         ignore(written, 409)
     }

@@ -26,6 +26,7 @@ pub mod field;
 mod go;
 pub mod names;
 mod object;
+pub mod protobuf;
 pub mod rbac;
 pub mod schema;
 pub mod selector;

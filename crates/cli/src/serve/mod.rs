@@ -6,6 +6,7 @@
 
 mod config;
 mod greeting;
+mod run;
 mod settings;
 
 use std::env;

@@ -116,16 +116,6 @@ impl ResourceCache {
         state.revision
     }
 
-    /// Every object under `prefix`.
-    pub(crate) fn under(&self, prefix: &str) -> Vec<Arc<Entry>> {
-        let mut found = Vec::new();
-        self.scan(prefix, None, |entry| {
-            found.push(Arc::clone(entry));
-            true
-        });
-        found
-    }
-
     /// A signal that shows the number of the last change.
     pub(super) fn latest(&self) -> watch::Receiver<u64> {
         self.latest.subscribe()
@@ -289,7 +279,7 @@ pub(super) mod tests {
             (gone.before.unwrap().revision(), gone.after.is_none()),
             (Revision(3), true)
         );
-        assert_eq!(cache.len(), 0);
+        assert!(cache.find("n", "a").is_none());
     }
 
     #[test]
@@ -339,6 +329,5 @@ pub(super) mod tests {
             },
         );
         assert_eq!(names, ["b", "c"]);
-        assert!(cache.under("/registry/configmaps/m/").is_empty());
     }
 }

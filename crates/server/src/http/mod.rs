@@ -11,7 +11,9 @@ mod response;
 pub use body::Body;
 pub(crate) use body::read_limited;
 pub(crate) use indent::indent;
-pub(crate) use negotiate::{Accept, Form, Shape, accepts_discovery, body_encoding, patch_type};
+pub(crate) use negotiate::{
+    Accept, Encoding, Form, Shape, accepts_discovery, body_encoding, patch_type,
+};
 pub(crate) use query::Query;
 pub(crate) use request_info::{RequestInfo, Verb};
 pub(crate) use response::{json, status, text, with_warnings};

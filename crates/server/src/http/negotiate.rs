@@ -7,8 +7,10 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 
 use super::Query;
 
-/// The formats that are read and written.
-const MEDIA_TYPES: &str = "application/json, application/yaml";
+/// The formats that are written.
+const WRITTEN: &str = "application/json, application/yaml";
+/// The formats that are read.
+const READ: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 /// How the answer is to look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,10 +23,18 @@ pub(crate) struct Accept {
     pub(crate) pretty: bool,
 }
 
-/// A text format.
+/// A format of answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Form {
     Json,
+    Yaml,
+}
+
+/// A format of requests.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Encoding {
+    Json,
+    Protobuf,
     Yaml,
 }
 
@@ -65,8 +75,7 @@ impl Accept {
             .into_iter()
             .find_map(|clause| serve(&clause));
         clause.map(found).ok_or_else(|| {
-            let message =
-                format!("406: Not Acceptable\n\nAvailable representations: {MEDIA_TYPES}");
+            let message = format!("406: Not Acceptable\n\nAvailable representations: {WRITTEN}");
             Box::new(Status::not_acceptable(message).with_details(Default::default()))
         })
     }
@@ -175,13 +184,14 @@ fn wants_pretty(headers: &HeaderMap, query: &Query) -> bool {
 ///
 /// # Errors
 ///
-/// 415 for anything but JSON and YAML.
-pub(crate) fn body_encoding(headers: &HeaderMap) -> Result<Form, Box<Status>> {
+/// 415 for anything but JSON, YAML and Kubernetes protobuf.
+pub(crate) fn body_encoding(headers: &HeaderMap) -> Result<Encoding, Box<Status>> {
     match content_type(headers) {
-        "" | "application/json" => Ok(Form::Json),
-        "application/yaml" => Ok(Form::Yaml),
+        "" | "application/json" => Ok(Encoding::Json),
+        "application/yaml" => Ok(Encoding::Yaml),
+        burgee_wire::protobuf::MEDIA_TYPE => Ok(Encoding::Protobuf),
         _ => Err(Box::new(Status::unsupported_media_type(format!(
-            "the body of the request was in an unknown format - accepted media types include: {MEDIA_TYPES}"
+            "the body of the request was in an unknown format - accepted media types include: {READ}"
         )))),
     }
 }
@@ -280,12 +290,12 @@ mod tests {
     #[test]
     fn unknown_content_types_are_refused() {
         let mut headers = HeaderMap::new();
-        assert_eq!(body_encoding(&headers).unwrap(), Form::Json);
+        assert_eq!(body_encoding(&headers).unwrap(), Encoding::Json);
         headers.insert(
             CONTENT_TYPE,
             "application/yaml; charset=utf-8".parse().unwrap(),
         );
-        assert_eq!(body_encoding(&headers).unwrap(), Form::Yaml);
+        assert_eq!(body_encoding(&headers).unwrap(), Encoding::Yaml);
         headers.insert(CONTENT_TYPE, "text/csv".parse().unwrap());
         assert_eq!(body_encoding(&headers).unwrap_err().code, 415);
         headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());

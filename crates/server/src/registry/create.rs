@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::input::Expected;
 use super::{Input, Registry, Result, Target, WriteOptions, Writer, Written, unavailable};
-use crate::http::Form;
+use crate::http::Encoding;
 
 /// How often a generated name is drawn again when it is taken.
 const NAME_TRIES: usize = 8;
@@ -25,7 +25,7 @@ impl Registry {
         &self,
         target: &Target<'_>,
         body: &[u8],
-        form: Form,
+        encoding: Encoding,
         options: &WriteOptions,
         writer: &Writer<'_>,
     ) -> Result<Written> {
@@ -36,7 +36,7 @@ impl Registry {
             kind: resource.kind,
             schema: resource.schema(),
         };
-        let input = Input::decode(body, form, expected, options.field_validation)?;
+        let input = Input::decode(body, encoding, expected, options.field_validation)?;
         let warnings = input.warnings.clone();
         let mut object = input.object()?;
         check_namespace(target, &mut object)?;

@@ -2,12 +2,12 @@
 
 use burgee_wire::decode::{self, Problem};
 use burgee_wire::schema::StructRef;
-use burgee_wire::{Object, Status, quoted};
+use burgee_wire::{Object, Status, protobuf, quoted};
 use serde_json::Value;
 use serde_saphyr::options::DuplicateKeyPolicy;
 
 use super::{FieldValidation, Result};
-use crate::http::Form;
+use crate::http::Encoding;
 
 /// A decoded body.
 #[derive(Debug)]
@@ -26,17 +26,28 @@ impl Input {
     }
 }
 
-/// Reads JSON or YAML, noting duplicate members. JSON is YAML, so it may come under either name.
+/// Reads a body of this kind, noting duplicate members. JSON is YAML, so it may come under either
+/// name.
 ///
 /// # Errors
 ///
 /// The parser's text.
-pub(crate) fn parse_body(bytes: &[u8], form: Form) -> Result<(Value, Vec<String>), String> {
-    let json = decode::parse(bytes)
-        .map(|(value, problems)| (value, problems.iter().map(ToString::to_string).collect()));
-    match form {
-        Form::Json => json.map_err(|error| error.to_string()),
-        Form::Yaml => json.or_else(|_| yaml(bytes)),
+pub(crate) fn parse_body(
+    bytes: &[u8],
+    encoding: Encoding,
+    kind: StructRef,
+) -> Result<(Value, Vec<String>), String> {
+    let json = || {
+        let (value, problems) = decode::parse(bytes).map_err(|error| error.to_string())?;
+        Ok((value, problems.iter().map(ToString::to_string).collect()))
+    };
+    match encoding {
+        Encoding::Json => json(),
+        Encoding::Protobuf => {
+            let value = protobuf::from_slice(bytes, kind).map_err(|error| error.to_string())?;
+            Ok((value, Vec::new()))
+        }
+        Encoding::Yaml => json().or_else(|_: String| yaml(bytes)),
     }
 }
 
@@ -45,7 +56,7 @@ fn yaml(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let parse = |duplicates| {
         let options = serde_saphyr::options! {
-            budget: serde_saphyr::budget! { max_nodes: 1_000_000 },
+            budget: serde_saphyr::budget! { max_nodes: 250_000 },
             duplicate_keys: duplicates,
             legacy_octal_numbers: true,
             with_snippet: false,
@@ -78,11 +89,11 @@ impl Input {
     /// wrong types, or, if validation is strict, members that are unknown or doubled.
     pub(crate) fn decode(
         bytes: &[u8],
-        form: Form,
+        encoding: Encoding,
         expected: Expected<'_>,
         validation: FieldValidation,
     ) -> Result<Self> {
-        let (value, problems) = parse_body(bytes, form).map_err(|error| {
+        let (value, problems) = parse_body(bytes, encoding, expected.schema).map_err(|error| {
             let shown = match bytes {
                 [] => "<empty>".to_owned(),
                 // A body can hold a secret: only its beginning, and only where it is plainly broken.
@@ -189,7 +200,7 @@ fn cannot_be_handled(kind: &str, api_version: &str, wanted: &str, error: &str) -
 mod tests {
     use super::*;
 
-    fn decode(body: &str, form: Form, validation: FieldValidation) -> Result<Input> {
+    fn decode(body: &str, encoding: Encoding, validation: FieldValidation) -> Result<Input> {
         let schema = burgee_resources::find("", "v1", "configmaps")
             .unwrap()
             .schema();
@@ -198,7 +209,7 @@ mod tests {
             kind: "ConfigMap",
             schema,
         };
-        Input::decode(body.as_bytes(), form, expected, validation)
+        Input::decode(body.as_bytes(), encoding, expected, validation)
     }
 
     #[test]
@@ -213,7 +224,7 @@ mod tests {
             (r#"{"spec":{"x":1}}"#, format!("ConfigMap in version \"v1\" {handled}: strict decoding error: unknown field \"spec\"")),
         ];
         for (body, message) in table {
-            let error = decode(body, Form::Json, FieldValidation::Strict).unwrap_err();
+            let error = decode(body, Encoding::Json, FieldValidation::Strict).unwrap_err();
             assert_eq!((error.code, error.message), (400, message));
         }
     }
@@ -221,13 +232,13 @@ mod tests {
     #[test]
     fn problems_are_warned_of_or_ignored_as_asked() {
         let body = r#"{"spec":{},"data":{"a":"1","a":"2"}}"#;
-        let warned = decode(body, Form::Json, FieldValidation::Warn).unwrap();
+        let warned = decode(body, Encoding::Json, FieldValidation::Warn).unwrap();
         assert_eq!(
             warned.warnings,
             [r#"duplicate field "data.a""#, r#"unknown field "spec""#]
         );
         assert!(
-            decode(body, Form::Json, FieldValidation::Ignore)
+            decode(body, Encoding::Json, FieldValidation::Ignore)
                 .unwrap()
                 .warnings
                 .is_empty()
@@ -238,7 +249,7 @@ mod tests {
     fn yaml_is_read_and_cannot_blow_up() {
         let input = decode(
             "metadata: {name: a}\ndata:\n  k: v\n",
-            Form::Yaml,
+            Encoding::Yaml,
             FieldValidation::Strict,
         );
         assert_eq!(input.unwrap().value["data"]["k"], "v");
@@ -250,6 +261,6 @@ mod tests {
                 alias.trim_end_matches(',')
             ));
         }
-        assert!(decode(&bomb, Form::Yaml, FieldValidation::Ignore).is_err());
+        assert!(decode(&bomb, Encoding::Yaml, FieldValidation::Ignore).is_err());
     }
 }

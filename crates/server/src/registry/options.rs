@@ -6,8 +6,8 @@ use http::HeaderMap;
 use http::header::USER_AGENT;
 use serde_json::Value;
 
-use super::Result;
-use crate::http::Query;
+use super::{Result, parse_body};
+use crate::http::{Encoding, Query};
 
 /// What happens to duplicate and unknown members of a body.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -112,10 +112,10 @@ impl DeleteOptions {
     /// # Errors
     ///
     /// 400 for a body that is none, 422 for options that contradict each other or do not exist.
-    pub(crate) fn parse(query: &Query, body: Option<Value>) -> Result<Self> {
+    pub(crate) fn parse(query: &Query, body: Option<(&[u8], Encoding)>) -> Result<Self> {
         let mut errors = Vec::new();
         let options = match body {
-            Some(body) => Self::of_body(body, &mut errors)?,
+            Some((body, encoding)) => Self::of_body(body, encoding, &mut errors)?,
             None => Self {
                 dry_run: dry_run(query.all("dryRun"), &mut errors),
                 grace_period_seconds: query.integer("gracePeriodSeconds")?,
@@ -146,10 +146,15 @@ impl DeleteOptions {
         Ok(options)
     }
 
-    fn of_body(body: Value, errors: &mut Vec<FieldError>) -> Result<Self> {
+    fn of_body(body: &[u8], encoding: Encoding, errors: &mut Vec<FieldError>) -> Result<Self> {
         let kind = schema::schema().find("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");
         let kind =
             kind.ok_or_else(|| Box::new(Status::internal("DeleteOptions is not described")))?;
+        let (body, _) = parse_body(body, encoding, kind).map_err(|error| {
+            Box::new(Status::bad_request(format!(
+                "invalid DeleteOptions: {error}"
+            )))
+        })?;
         let decoded = decode::conform(body, kind)
             .map_err(|error| Box::new(Status::bad_request(error.to_string())))?;
         if !matches!(decoded.kind.as_str(), "" | "DeleteOptions") {
@@ -324,7 +329,9 @@ mod tests {
     fn delete_options_come_from_body_or_query() {
         let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0,
             "preconditions": {"uid": "u"}, "propagationPolicy": "Orphan", "dryRun": ["All"]});
-        let options = DeleteOptions::parse(&Query::default(), Some(body)).unwrap();
+        let body = body.to_string();
+        let body = Some((body.as_bytes(), Encoding::Json));
+        let options = DeleteOptions::parse(&Query::default(), body).unwrap();
         assert_eq!(options.uid.as_deref(), Some("u"));
         assert_eq!(options.propagation, Some(Propagation::Orphan));
         assert!(options.dry_run && options.grace_period_seconds == Some(0));

@@ -13,7 +13,7 @@ use super::{
     Current, FieldValidation, Input, Registry, Result, Target, WriteOptions, Writer, Written,
     parse_body, unavailable,
 };
-use crate::http::Form;
+use crate::http::Encoding;
 
 /// How often a write that named no resource version is tried again when somebody wrote in between.
 const TRIES: usize = 8;
@@ -47,7 +47,7 @@ impl Registry {
         &self,
         target: &Target<'_>,
         body: &[u8],
-        form: Form,
+        encoding: Encoding,
         options: &WriteOptions,
         writer: &Writer<'_>,
     ) -> Result<Written> {
@@ -58,10 +58,10 @@ impl Registry {
             kind: resource.kind,
             schema: resource.schema(),
         };
-        let (raw, problems) = parse_body(body, form).unwrap_or_default();
+        let (raw, problems) = parse_body(body, encoding, resource.schema()).unwrap_or_default();
         let reset = resets_managed_fields(&raw);
         drop((raw, problems));
-        let input = Input::decode(body, form, expected, options.field_validation)?;
+        let input = Input::decode(body, encoding, expected, options.field_validation)?;
         let warnings = input.warnings.clone();
         let mut object = input.object()?;
         check_namespace(target, &mut object)?;
@@ -124,9 +124,10 @@ impl Registry {
         writer: &Writer<'_>,
     ) -> Result<Written> {
         let resource = target.resource;
-        let (configuration, problems) = parse_body(body, Form::Yaml).map_err(|error| {
-            Box::new(Status::bad_request(format!("error decoding YAML: {error}")))
-        })?;
+        let (configuration, problems) = parse_body(body, Encoding::Yaml, resource.schema())
+            .map_err(|error| {
+                Box::new(Status::bad_request(format!("error decoding YAML: {error}")))
+            })?;
         let warnings = self.check_applied(target, &configuration, problems, options)?;
         let api_version = resource.api_version();
         let endpoint = endpoint(target, &api_version);

@@ -1,0 +1,251 @@
+//! Running the plan.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use burgee_identity::{Clock, SystemClock};
+use burgee_jose::{PrivateKey, PublicKey, SigningKey, VerificationKeys};
+use burgee_pki::{Options, Pki};
+use burgee_server::{AnonymousRequests, Config, NamedFile, Server, ServingCertificate};
+use burgee_service_account::{EXTENDED_SECONDS, Extension};
+use burgee_store::{EmbeddedOptions, EmbeddedStore};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Arguments, DataHome, ServeConfig, bind, greeting};
+use crate::failure::Failure;
+use crate::output;
+
+/// How often the serving certificate's remaining life is looked at.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The folder of the data directory that the store has for itself.
+const STORE: &str = "store";
+
+impl Arguments {
+    /// Serves until a signal says to stop.
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let settings = self.settings(&DataHome::from_environment());
+        let settings = settings.map_err(|error| Failure::Usage(error.into()))?;
+        if self.print_config() {
+            output::print(&settings.to_yaml()?)?;
+            return Ok(());
+        }
+        let config =
+            ServeConfig::resolve(settings).map_err(|error| Failure::Usage(error.into()))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
+        let runtime = runtime.context("cannot start the runtime")?;
+        runtime.block_on(serve(config))?;
+        Ok(())
+    }
+}
+
+async fn serve(config: ServeConfig) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let mut signals = Signals::new()?;
+
+    // The store's lock comes first: it tells a second server in the same directory so, before
+    // anything is written or any port is taken.
+    let directory = &config.data_directory;
+    create_private(directory)?;
+    let options = EmbeddedOptions {
+        clock: Arc::clone(&clock),
+        ..EmbeddedOptions::default()
+    };
+    let store = Arc::new(EmbeddedStore::open(directory.join(STORE), options)?);
+
+    let listeners = bind(&config.listen)?;
+    let listen: Result<Vec<_>, _> = listeners
+        .iter()
+        .map(|listener| listener.local_addr())
+        .collect();
+    let identity = Options {
+        listen: listen.context("cannot tell the addresses that are listened on")?,
+        names: config.serving_names.clone(),
+        serving: config.serving.clone(),
+    };
+    let pki = Pki::open_or_create(directory, identity, &*clock)?;
+    let certificate = Arc::new(ServingCertificate::new(
+        pki.serving().certificates.clone(),
+        pki.serving().key.clone_key(),
+    )?);
+    let server_config = server_config(&config, &pki, &certificate, listeners)?;
+
+    let server = Server::start(server_config, Arc::clone(&store) as _, Arc::clone(&clock)).await?;
+    // Nobody has to read it.
+    let _ = output::print(&greeting(&pki));
+    let stop = CancellationToken::new();
+    let renewing = tokio::spawn(renew(certificate, pki, Arc::clone(&clock), stop.clone()));
+
+    signals.wait().await;
+    tracing::info!("stopping; a second signal stops at once");
+    stop.cancel();
+    let stopped = async {
+        server.stop(config.shutdown_delay).await;
+        let _ = renewing.await;
+        store.close().await
+    };
+    tokio::select! {
+        closed = stopped => closed.context("the store did not close in order"),
+        () = signals.wait() => bail!("stopped before everything was in order; nothing acknowledged is lost"),
+    }
+}
+
+/// Shows a renewed certificate as soon as there is one.
+async fn renew(
+    certificate: Arc<ServingCertificate>,
+    pki: Pki,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    let mut current = None;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RENEWAL_INTERVAL) => {}
+        }
+        let shown = current.as_ref().unwrap_or(pki.serving());
+        match pki.renew_serving(shown, &*clock) {
+            Ok(None) => {}
+            Ok(Some(renewed)) => {
+                let replaced =
+                    certificate.replace(renewed.certificates.clone(), renewed.key.clone_key());
+                match replaced {
+                    Ok(()) => tracing::info!("showing a renewed serving certificate"),
+                    Err(error) => {
+                        tracing::error!(%error, "cannot show the renewed serving certificate")
+                    }
+                }
+                current = Some(renewed);
+            }
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "cannot renew the serving certificate"
+                );
+            }
+        }
+    }
+}
+
+fn server_config(
+    config: &ServeConfig,
+    pki: &Pki,
+    certificate: &Arc<ServingCertificate>,
+    listeners: Vec<std::net::TcpListener>,
+) -> anyhow::Result<Config> {
+    let accounts = &config.service_account;
+    let (signing, verification) = accounts.key_files(pki.service_account());
+    let signing_key = PrivateKey::from_pem(&read(&signing)?).with_context(|| {
+        format!(
+            "cannot use the service-account signing key {}",
+            signing.display()
+        )
+    })?;
+    let mut keys = Vec::new();
+    for file in &verification {
+        let found = PublicKey::all_from_pem(&read(file)?);
+        keys.extend(found.with_context(|| {
+            format!("cannot use the service-account key file {}", file.display())
+        })?);
+    }
+    let mut issuers = accounts.issuers.iter().cloned();
+    let first = issuers
+        .next()
+        .context("service-account-issuer is a required flag")?;
+    let signing_key = Arc::new(SigningKey::new(signing_key));
+    let mut server = Config::new(listeners, Arc::clone(certificate), first, signing_key);
+    server.issuers.extend(issuers);
+    server.verification_keys = VerificationKeys::from_iter(keys);
+    server.api_audiences.clone_from(&accounts.api_audiences);
+    server.jwks_uri.clone_from(&accounts.jwks_uri);
+    server.external_address = external_address(pki);
+    server.max_token_expiration_seconds = accounts
+        .max_token_expiration
+        .and_then(|longest| i64::try_from(longest.as_secs()).ok());
+    server.extension = match accounts.extend_token_expiration {
+        true => Extension::Seconds(EXTENDED_SECONDS),
+        false => Extension::Off,
+    };
+    server.client_ca = Some(client_authorities(config, pki)?);
+    server.static_tokens = match &config.token_file {
+        None => None,
+        Some(file) => Some(NamedFile {
+            path: file.display().to_string(),
+            content: read(file)?,
+        }),
+    };
+    server.anonymous = match config.anonymous {
+        true => AnonymousRequests::Allow,
+        false => AnonymousRequests::Refuse,
+    };
+    server.request_timeout = config.request_timeout;
+    server.shutdown_grace = config.shutdown_grace_period;
+    Ok(server)
+}
+
+/// Host and port of the address in the kubeconfig.
+fn external_address(pki: &Pki) -> String {
+    let url = pki.server_url();
+    url.strip_prefix("https://").unwrap_or(url).to_owned()
+}
+
+/// The data directory's own authority, which vouches for the administrator, and those of the flag.
+fn client_authorities(config: &ServeConfig, pki: &Pki) -> anyhow::Result<NamedFile> {
+    let own = NamedFile {
+        path: pki.authority_file().display().to_string(),
+        content: pki.authority().to_vec(),
+    };
+    let Some(file) = &config.client_authorities else {
+        return Ok(own);
+    };
+    let mut content = own.content;
+    content.push(b'\n');
+    content.extend(read(file)?);
+    Ok(NamedFile {
+        path: file.display().to_string(),
+        content,
+    })
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Creates the data directory for its owner alone.
+fn create_private(directory: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder
+        .create(directory)
+        .with_context(|| format!("cannot create the data directory {}", directory.display()))
+}
+
+/// The signals that ask to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
