@@ -70,7 +70,6 @@ impl<A: ?Sized> Union<A> {
     fn tally(&self) -> Tally {
         Tally {
             on_rejection: self.on_rejection,
-            metrics: Arc::clone(&self.metrics),
             rejections: Vec::new(),
             warnings: Vec::new(),
             reason: None,
@@ -90,26 +89,33 @@ impl Authenticator for Union<dyn Authenticator> {
     }
 
     fn authenticate(&self, request: &Request<'_>) -> Decision {
-        let mut tally = self.tally();
+        let (mut tally, metrics) = (self.tally(), &*self.metrics);
         for (index, member) in self.members.iter().enumerate() {
             match member.authenticate(request) {
                 Decision::Now(verdict) => {
-                    if let ControlFlow::Break(verdict) = tally.count(member.name(), verdict) {
+                    if let ControlFlow::Break(verdict) =
+                        tally.count(metrics, member.name(), verdict)
+                    {
                         return Decision::Now(verdict);
                     }
                 }
                 Decision::Later(future) => {
                     let members = Arc::clone(&self.members);
+                    let metrics = Arc::clone(&self.metrics);
                     let request = request.to_owned();
                     let name = member.name();
                     return Decision::Later(Box::pin(async move {
-                        if let ControlFlow::Break(verdict) = tally.count(name, future.await) {
+                        let metrics = &*metrics;
+                        if let ControlFlow::Break(verdict) =
+                            tally.count(metrics, name, future.await)
+                        {
                             return verdict;
                         }
                         for member in members.iter().skip(index + 1) {
                             let decision = member.authenticate(&request.as_request());
                             let verdict = decision.resolve().await;
-                            if let ControlFlow::Break(verdict) = tally.count(member.name(), verdict)
+                            if let ControlFlow::Break(verdict) =
+                                tally.count(metrics, member.name(), verdict)
                             {
                                 return verdict;
                             }
@@ -129,27 +135,34 @@ impl TokenAuthenticator for Union<dyn TokenAuthenticator> {
     }
 
     fn authenticate(&self, token: &str, audiences: &Audiences) -> Decision {
-        let mut tally = self.tally();
+        let (mut tally, metrics) = (self.tally(), &*self.metrics);
         for (index, member) in self.members.iter().enumerate() {
             match member.authenticate(token, audiences) {
                 Decision::Now(verdict) => {
-                    if let ControlFlow::Break(verdict) = tally.count(member.name(), verdict) {
+                    if let ControlFlow::Break(verdict) =
+                        tally.count(metrics, member.name(), verdict)
+                    {
                         return Decision::Now(verdict);
                     }
                 }
                 Decision::Later(future) => {
                     let members = Arc::clone(&self.members);
+                    let metrics = Arc::clone(&self.metrics);
                     let token = Secret::from(token.to_owned());
                     let audiences = audiences.clone();
                     let name = member.name();
                     return Decision::Later(Box::pin(async move {
-                        if let ControlFlow::Break(verdict) = tally.count(name, future.await) {
+                        let metrics = &*metrics;
+                        if let ControlFlow::Break(verdict) =
+                            tally.count(metrics, name, future.await)
+                        {
                             return verdict;
                         }
                         for member in members.iter().skip(index + 1) {
                             let decision = member.authenticate(token.expose(), &audiences);
                             let verdict = decision.resolve().await;
-                            if let ControlFlow::Break(verdict) = tally.count(member.name(), verdict)
+                            if let ControlFlow::Break(verdict) =
+                                tally.count(metrics, member.name(), verdict)
                             {
                                 return verdict;
                             }
@@ -166,18 +179,21 @@ impl TokenAuthenticator for Union<dyn TokenAuthenticator> {
 /// The answers of a union's members so far.
 struct Tally {
     on_rejection: OnRejection,
-    metrics: Arc<dyn Metrics>,
     rejections: Vec<Rejection>,
     warnings: Vec<std::borrow::Cow<'static, str>>,
     reason: Option<Reason>,
 }
 
 impl Tally {
-    fn count(&mut self, name: &'static str, mut verdict: Verdict) -> ControlFlow<Verdict> {
-        self.metrics.decided(name, &verdict.outcome);
-        let warnings = std::mem::take(&mut verdict.warnings);
-        self.warnings.extend(warnings);
-        match &verdict.outcome {
+    fn count(
+        &mut self,
+        metrics: &dyn Metrics,
+        name: &'static str,
+        mut verdict: Verdict,
+    ) -> ControlFlow<Verdict> {
+        metrics.decided(name, &verdict.outcome);
+        self.warnings.append(&mut verdict.warnings);
+        match verdict.outcome {
             Outcome::Authenticated(_) => {
                 verdict.warnings = std::mem::take(&mut self.warnings);
                 return ControlFlow::Break(verdict);
@@ -188,12 +204,12 @@ impl Tally {
                     .reason
                     .is_none_or(|known| known == Reason::CredentialAbsent)
                 {
-                    self.reason = Some(*reason);
+                    self.reason = Some(reason);
                 }
             }
             Outcome::Rejected(rejection) => {
                 if verdict.rejections.is_empty() {
-                    self.rejections.push(rejection.clone());
+                    self.rejections.push(rejection);
                 } else {
                     self.rejections.append(&mut verdict.rejections);
                 }
@@ -332,9 +348,12 @@ impl TokenAuthenticator for AudienceAgnostic {
         if audiences.requested().is_none() {
             return self.delegate.authenticate(token, audiences);
         }
-        // In the order of the requested list (upstream's Intersect).
-        let proven = audiences.intersection(self.implicit.as_slice());
-        if proven.is_empty() {
+        let (implicit, requested) = (self.implicit.clone(), audiences.clone());
+        if !requested
+            .as_slice()
+            .iter()
+            .any(|one| implicit.as_slice().contains(one))
+        {
             return Decision::Now(Verdict::no_opinion(Reason::TokenAudienceMismatch));
         }
         self.delegate.authenticate(token, audiences).map(move |mut verdict| {
@@ -347,7 +366,7 @@ impl TokenAuthenticator for AudienceAgnostic {
                     );
                     return Verdict::rejected(Reason::TokenAudienceMismatch, message);
                 }
-                authenticated.audiences = proven;
+                authenticated.audiences = requested.intersection(implicit.as_slice());
             }
             verdict
         })

@@ -89,15 +89,22 @@ impl<'a> BearerHeader<'a> {
     /// ```
     #[must_use]
     pub fn parse(value: &'a [u8]) -> Self {
-        let mut parts = trim_white_space(value).splitn(3, |byte| *byte == b' ');
-        let scheme = parts.next().unwrap_or_default();
+        let value = trim_white_space(value);
+        let Some((scheme, rest)) = value.split_at_checked("bearer".len()) else {
+            return Self::Absent;
+        };
         if !scheme.eq_ignore_ascii_case(b"bearer") {
             return Self::Absent;
         }
-        match (parts.next(), parts.next()) {
-            (None, _) | (Some([]), None) => Self::Absent,
-            (Some([]), Some(_)) => Self::ExtraSpace,
-            (Some(token), _) => Self::Token(token),
+        match rest {
+            [b' ', b' ', ..] => Self::ExtraSpace,
+            // Few have anything behind the token, and to find nothing is quick.
+            [b' ', token @ ..] if token.contains(&b' ') => {
+                let end = token.iter().position(|byte| *byte == b' ');
+                Self::Token(token.get(..end.unwrap_or_default()).unwrap_or_default())
+            }
+            [b' ', token @ ..] => Self::Token(token),
+            _ => Self::Absent,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tokens from a file: `--token-auth-file`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -27,6 +27,8 @@ struct Table {
     /// Of the file's bytes, to tell a change from none.
     content: Digest,
     users: HashMap<Digest, Arc<UserInfo>>,
+    /// How long tokens are that anyone has, so that no other has to be hashed. Lengths are no secret.
+    lengths: HashSet<usize>,
 }
 
 impl StaticTokens {
@@ -78,16 +80,22 @@ impl TokenAuthenticator for StaticTokens {
     }
 
     fn authenticate(&self, token: &str, _audiences: &Audiences) -> Decision {
-        let digest = self.key.digest(token.as_bytes());
-        Decision::Now(match self.table.load().users.get(&digest) {
-            Some(user) => Verdict::authenticated(Authenticated::new(Arc::clone(user))),
-            None => Verdict::no_opinion(Reason::TokenUnknown),
-        })
+        let table = self.table.load();
+        let unknown = Decision::Now(Verdict::no_opinion(Reason::TokenUnknown));
+        if !table.lengths.contains(&token.len()) {
+            return unknown;
+        }
+        match table.users.get(&self.key.digest(token.as_bytes())) {
+            Some(user) => {
+                Decision::Now(Verdict::authenticated(Authenticated::new(Arc::clone(user))))
+            }
+            None => unknown,
+        }
     }
 }
 
 fn read(path: &str, key: &DigestKey, content: &[u8]) -> Result<Table, Error> {
-    let mut users = HashMap::new();
+    let (mut users, mut lengths) = (HashMap::new(), HashSet::new());
     let text = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     for (index, record) in Records::new(text).enumerate() {
         let record = record.map_err(Error::TokenFileSyntax)?;
@@ -114,6 +122,7 @@ fn read(path: &str, key: &DigestKey, content: &[u8]) -> Result<Table, Error> {
         };
         let mut user = Arc::new(user);
         add_authenticated_group(&mut user);
+        lengths.insert(token.len());
         if users.insert(key.digest(token), user).is_some() {
             tracing::warn!(
                 "duplicate token has been found in token file '{path}', record number '{number}'"
@@ -123,6 +132,7 @@ fn read(path: &str, key: &DigestKey, content: &[u8]) -> Result<Table, Error> {
     Ok(Table {
         content: key.digest(content),
         users,
+        lengths,
     })
 }
 

@@ -3,6 +3,20 @@
 /// Cuts Unicode white space off both ends, as Go's `TrimSpace` does; bytes that are no UTF-8 are no
 /// white space.
 pub(crate) fn trim_white_space(mut bytes: &[u8]) -> &[u8] {
+    while let [b'\t'..=b'\r' | b' ', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., b'\t'..=b'\r' | b' '] = bytes {
+        bytes = rest;
+    }
+    match bytes {
+        // Tokens are long and nearly always end so: nothing in between has to be decoded.
+        [] | [0..0x80] | [0..0x80, .., 0..0x80] => bytes,
+        _ => trim_decoded(bytes),
+    }
+}
+
+fn trim_decoded(mut bytes: &[u8]) -> &[u8] {
     let start = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     let cut = start.len() - start.trim_start().len();
     bytes = bytes.get(cut..).unwrap_or_default();
@@ -47,6 +61,9 @@ mod tests {
             (b"\xff a", b"\xff a"),
             (b"a \xff", b"a \xff"),
             ("\u{3000}a\u{2028}".as_bytes(), b"a"),
+            (" \u{3000} \ta\u{2028} \n".as_bytes(), b"a"),
+            (b"\x0b\x0ca\r\n", b"a"),
+            (b"\x1fa\x1c", b"\x1fa\x1c"),
             ("\u{200b}a".as_bytes(), "\u{200b}a".as_bytes()),
         ] {
             assert_eq!(trim_white_space(input), expected, "{input:?}");
