@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use burgee_identity::{Clock, SystemClock};
 use burgee_jose::{PrivateKey, PublicKey, SigningKey, VerificationKeys};
-use burgee_pki::{Options, Pki};
+use burgee_pki::{Options, Pki, read_private_file};
 use burgee_server::{AnonymousRequests, Config, NamedFile, Server, ServingCertificate};
 use burgee_service_account::{EXTENDED_SECONDS, Extension};
 use burgee_store::{EmbeddedOptions, EmbeddedStore};
@@ -29,12 +29,12 @@ impl Arguments {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let settings = self.settings(&DataHome::from_environment());
         let settings = settings.map_err(|error| Failure::Usage(error.into()))?;
+        let config = ServeConfig::resolve(settings.clone());
+        let config = config.map_err(|error| Failure::Usage(error.into()))?;
         if self.print_config() {
             output::print(&settings.to_yaml()?)?;
             return Ok(());
         }
-        let config =
-            ServeConfig::resolve(settings).map_err(|error| Failure::Usage(error.into()))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build();
@@ -79,6 +79,7 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     // Nobody has to read it.
     let _ = output::print(&greeting(&pki));
     let stop = CancellationToken::new();
+    let pki = Arc::new(pki);
     let renewing = tokio::spawn(renew(certificate, pki, Arc::clone(&clock), stop.clone()));
 
     signals.wait().await;
@@ -98,38 +99,36 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
 /// Shows a renewed certificate as soon as there is one.
 async fn renew(
     certificate: Arc<ServingCertificate>,
-    pki: Pki,
+    pki: Arc<Pki>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
-    let mut current = None;
+    let mut shown = pki.serving().clone();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RENEWAL_INTERVAL) => {}
         }
-        let shown = current.as_ref().unwrap_or(pki.serving());
-        match pki.renew_serving(shown, &*clock) {
-            Ok(None) => {}
-            Ok(Some(renewed)) => {
-                let replaced =
-                    certificate.replace(renewed.certificates.clone(), renewed.key.clone_key());
-                match replaced {
-                    Ok(()) => tracing::info!("showing a renewed serving certificate"),
-                    Err(error) => {
-                        tracing::error!(%error, "cannot show the renewed serving certificate")
-                    }
-                }
-                current = Some(renewed);
+        let (files, time, current) = (Arc::clone(&pki), Arc::clone(&clock), shown.clone());
+        let renewed = tokio::task::spawn_blocking(move || files.renew_serving(&current, &*time));
+        let renewed = match renewed.await {
+            Ok(Ok(None)) => continue,
+            Ok(Ok(Some(renewed))) => renewed,
+            Ok(Err(error)) => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::error!(error, "cannot renew the serving certificate");
+                continue;
             }
             Err(error) => {
-                let error = anyhow::Error::from(error);
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "cannot renew the serving certificate"
-                );
+                tracing::error!(%error, "renewing the serving certificate broke off");
+                continue;
             }
+        };
+        match certificate.replace(renewed.certificates.clone(), renewed.key.clone_key()) {
+            Ok(()) => tracing::info!("showing a renewed serving certificate"),
+            Err(error) => tracing::error!(%error, "cannot show the renewed serving certificate"),
         }
+        shown = renewed;
     }
 }
 
@@ -141,7 +140,7 @@ fn server_config(
 ) -> anyhow::Result<Config> {
     let accounts = &config.service_account;
     let (signing, verification) = accounts.key_files(pki.service_account());
-    let signing_key = PrivateKey::from_pem(&read(&signing)?).with_context(|| {
+    let signing_key = PrivateKey::from_pem(&read_private_file(&signing)?).with_context(|| {
         format!(
             "cannot use the service-account signing key {}",
             signing.display()

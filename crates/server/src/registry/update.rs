@@ -35,6 +35,8 @@ struct Proposal {
     owned: bool,
     /// Whether the client wants who owns what to be forgotten.
     reset: bool,
+    /// Whether the same proposal can be made of a newer object when somebody wrote in between.
+    repeatable: bool,
 }
 
 impl Registry {
@@ -85,6 +87,7 @@ impl Registry {
                 warnings: warnings.clone(),
                 owned: false,
                 reset,
+                repeatable: false,
             })
         })
         .await
@@ -170,6 +173,7 @@ impl Registry {
                 warnings: warnings.clone(),
                 owned: true,
                 reset: false,
+                repeatable: true,
             })
         })
         .await
@@ -282,9 +286,10 @@ impl Registry {
             mut warnings,
             owned,
             reset,
+            repeatable,
         } = proposal;
         let old = &current.object;
-        let unconditional = self.check_preconditions(target, &new, current)?;
+        let may_retry = self.check_preconditions(target, &new, current)? || repeatable;
         resource.rules.default(&mut new);
         if !owned {
             self.own(target, Some(old), &mut new, options, reset);
@@ -335,7 +340,7 @@ impl Registry {
                 }))
             }
             Err(burgee_store::Error::Conflict { current }) => {
-                self.interfered(target, current, unconditional)
+                self.interfered(target, current, may_retry)
             }
             Err(error) => Err(unavailable(error)),
         }
@@ -466,6 +471,7 @@ fn patched(
         warnings,
         owned: false,
         reset,
+        repeatable: true,
     })
 }
 
