@@ -1,5 +1,6 @@
 //! The bearer token of the `Authorization` header.
 
+use std::fmt;
 use std::sync::Arc;
 
 use burgee_identity::Reason;
@@ -67,7 +68,9 @@ pub(crate) fn judge(
 }
 
 /// What an `Authorization` header says about a bearer token.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+///
+/// `Debug` does not show the token.
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub enum BearerHeader<'a> {
     /// Nothing: another scheme, or no token.
     Absent,
@@ -106,6 +109,16 @@ impl<'a> BearerHeader<'a> {
             [b' ', token @ ..] => Self::Token(token),
             _ => Self::Absent,
         }
+    }
+}
+
+impl fmt::Debug for BearerHeader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "Absent",
+            Self::ExtraSpace => "ExtraSpace",
+            Self::Token(_) => "Token(..)",
+        })
     }
 }
 
@@ -151,6 +164,11 @@ mod tests {
         ] {
             assert_eq!(BearerHeader::parse(value.as_bytes()), expected, "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_token_does_not_print() {
+        assert_eq!(format!("{:?}", token("s3cr3t")), "Token(..)");
     }
 
     #[test]

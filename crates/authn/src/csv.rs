@@ -39,7 +39,6 @@ pub enum CsvProblem {
 }
 
 /// The records of a text. After an error there are no more.
-#[derive(Debug)]
 pub(crate) struct Records<'a> {
     rest: &'a [u8],
     line: usize,

@@ -1,10 +1,11 @@
 //! The bearer token that browsers put into a WebSocket subprotocol, having no other place for it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use burgee_identity::Reason;
+use burgee_identity::{Reason, Secret};
 use http::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderValue};
 
@@ -52,7 +53,7 @@ impl Authenticator for WebSocketToken {
             return Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent));
         }
         let rest = HeaderValue::from_bytes(&protocols.others.join(&b','));
-        judge(&*self.tokens, protocols.token.as_bytes(), request).map(|mut verdict| {
+        judge(&*self.tokens, protocols.token.expose().as_bytes(), request).map(|mut verdict| {
             if verdict.is_authenticated() {
                 // The items come from header values, so that they make one again.
                 verdict.rewrite = rest.ok().map(|rest| (SEC_WEBSOCKET_PROTOCOL, rest));
@@ -73,11 +74,11 @@ fn is_websocket_upgrade(headers: &HeaderMap) -> bool {
         })
 }
 
-/// The items of `Sec-WebSocket-Protocol`, with the token set apart.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// The items of `Sec-WebSocket-Protocol`, with the token set apart. `Debug` does not show them.
+#[derive(Clone, Eq, PartialEq)]
 pub struct WebSocketProtocols<'a> {
     /// The decoded token; empty when there is none.
-    token: String,
+    token: Secret,
     /// Every other item, in order. An empty item is one too.
     others: Vec<&'a [u8]>,
 }
@@ -135,11 +136,17 @@ impl<'a> WebSocketProtocols<'a> {
                 .map_err(|_| WebSocketProtocolsError::Encoding)?;
             token = Some(String::from_utf8(decoded).map_err(|_| WebSocketProtocolsError::NotText)?);
         }
-        let token = token.unwrap_or_default();
+        let token = Secret::from(token.unwrap_or_default());
         if !token.is_empty() && others.is_empty() {
             return Err(WebSocketProtocolsError::NoOtherProtocol);
         }
         Ok(Self { token, others })
+    }
+}
+
+impl fmt::Debug for WebSocketProtocols<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketProtocols").finish_non_exhaustive()
     }
 }
 
@@ -161,7 +168,12 @@ mod tests {
 
     fn parse(lines: &[&str]) -> Result<(String, String), &'static str> {
         WebSocketProtocols::parse(lines.iter().map(|line| line.as_bytes()))
-            .map(|p| (p.token, String::from_utf8(p.others.join(&b',')).unwrap()))
+            .map(|p| {
+                (
+                    p.token.expose().to_owned(),
+                    String::from_utf8(p.others.join(&b',')).unwrap(),
+                )
+            })
             .map_err(WebSocketProtocolsError::message)
     }
 
