@@ -12,6 +12,7 @@ use burgee_wire::authorization::{
     SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview,
 };
 use burgee_wire::field::FieldError;
+use burgee_wire::schema::StructRef;
 use burgee_wire::{ObjectMeta, Status, decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,7 +49,8 @@ impl Api {
     /// 400 for a body that is no such review, 422 for one that asks nothing.
     pub(crate) async fn review(&self, question: Question<'_>) -> Result<Reviewed> {
         let resource = question.target.resource;
-        let (input, warnings) = self.read(&question, &expected_of(resource))?;
+        let expected = Expected::of(resource);
+        let (input, warnings) = read(&question, &expected)?;
         let answer = match resource.plural {
             "tokenreviews" => self.token_review(input).await?,
             "selfsubjectreviews" => self.self_review(&question)?,
@@ -64,12 +66,7 @@ impl Api {
             "selfsubjectrulesreviews" => self.self_rules_review(&question, input)?,
             _ => return Err(Box::new(Status::unknown_path())),
         };
-        let json = canonical(
-            &resource.api_version(),
-            resource.kind,
-            resource.schema_name,
-            answer,
-        )?;
+        let json = canonical(&expected, answer)?;
         Ok(Reviewed { json, warnings })
     }
 
@@ -81,12 +78,12 @@ impl Api {
     pub(crate) async fn token_request(&self, question: Question<'_>) -> Result<Reviewed> {
         const SCHEMA: &str = "io.k8s.api.authentication.v1.TokenRequest";
         const VERSION: &str = "authentication.k8s.io/v1";
-        let expected = Kind {
-            api_version: VERSION.into(),
+        let expected = Expected {
+            api_version: VERSION.to_owned(),
             kind: "TokenRequest",
-            schema: SCHEMA,
+            schema: schema_of(SCHEMA)?,
         };
-        let (input, mut warnings) = self.read(&question, &expected)?;
+        let (input, mut warnings) = read(&question, &expected)?;
         let mut request: TokenRequest = typed(input)?;
         request.status = Default::default();
         let Target {
@@ -104,27 +101,8 @@ impl Api {
         };
         let issued = issued.map_err(refused)?;
         warnings.extend(issued.warnings);
-        let json = canonical(VERSION, "TokenRequest", SCHEMA, issued.response)?;
+        let json = canonical(&expected, issued.response)?;
         Ok(Reviewed { json, warnings })
-    }
-
-    fn read(&self, question: &Question<'_>, expected: &Kind) -> Result<(Value, Vec<String>)> {
-        let schema = burgee_wire::schema::schema().find(expected.schema);
-        let schema =
-            schema.ok_or_else(|| Box::new(Status::internal("the kind is not described")))?;
-        let expected = Expected {
-            api_version: &expected.api_version,
-            kind: expected.kind,
-            schema,
-        };
-        let Question {
-            body,
-            encoding,
-            options,
-            ..
-        } = *question;
-        let input = Input::decode(body, encoding, expected, options.field_validation)?;
-        Ok((input.value, input.warnings))
     }
 
     async fn token_review(&self, input: Value) -> Result<Value> {
@@ -189,19 +167,20 @@ impl Api {
     }
 }
 
-/// What a body must be, before its schema is looked up.
-struct Kind {
-    api_version: String,
-    kind: &'static str,
-    schema: &'static str,
+fn read(question: &Question<'_>, expected: &Expected) -> Result<(Value, Vec<String>)> {
+    let Question {
+        body,
+        encoding,
+        options,
+        ..
+    } = *question;
+    let input = Input::decode(body, encoding, expected, options.field_validation)?;
+    Ok((input.value, input.warnings))
 }
 
-fn expected_of(resource: &Resource) -> Kind {
-    Kind {
-        api_version: resource.api_version(),
-        kind: resource.kind,
-        schema: resource.schema_name,
-    }
+fn schema_of(name: &str) -> Result<StructRef> {
+    let found = burgee_wire::schema::schema().find(name);
+    found.ok_or_else(|| Box::new(Status::internal("the kind is not described")))
 }
 
 /// Takes the URL's namespace, which the body may repeat but not contradict.
@@ -242,16 +221,13 @@ fn value_of<T: Serialize>(answer: T) -> Result<Value> {
 }
 
 /// The answer in canonical form.
-fn canonical<T: Serialize>(
-    api_version: &str,
-    kind: &str,
-    schema: &str,
-    answer: T,
-) -> Result<String> {
-    let internal = |text: String| Box::new(Status::internal(&text));
-    let schema = burgee_wire::schema::schema().find(schema);
-    let schema = schema.ok_or_else(|| internal("the kind is not described".into()))?;
-    let decoded = decode::conform(value_of(answer)?, schema);
-    let decoded = decoded.map_err(|error| internal(error.to_string()))?;
-    Ok(encode::object(api_version, kind, &decoded.value, schema))
+fn canonical<T: Serialize>(expected: &Expected, answer: T) -> Result<String> {
+    let Expected {
+        api_version,
+        kind,
+        schema,
+    } = expected;
+    let decoded = decode::conform(value_of(answer)?, *schema);
+    let decoded = decoded.map_err(|error| Box::new(Status::internal(&error.to_string())))?;
+    Ok(encode::object(api_version, kind, &decoded.value, *schema))
 }

@@ -92,8 +92,6 @@ impl ResourceCache {
         self.get(&self.resource.key(namespace, name))
     }
 
-    /// How many objects there are.
-
     /// Shows the objects under `prefix` that come after the key `after`, in key order, as long as
     /// `take` wants more. Returns the revision of the last change to any of the resource's objects
     /// that was visible.

@@ -30,13 +30,8 @@ impl Registry {
         writer: &Writer<'_>,
     ) -> Result<Written> {
         let resource = target.resource;
-        let api_version = resource.api_version();
-        let expected = Expected {
-            api_version: &api_version,
-            kind: resource.kind,
-            schema: resource.schema(),
-        };
-        let input = Input::decode(body, encoding, expected, options.field_validation)?;
+        let expected = Expected::of(resource);
+        let input = Input::decode(body, encoding, &expected, options.field_validation)?;
         let warnings = input.warnings.clone();
         let mut object = input.object()?;
         check_namespace(target, &mut object)?;

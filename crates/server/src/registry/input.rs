@@ -1,5 +1,7 @@
 //! From a request's body to an object of the right kind.
 
+use burgee_patch::resets_managed_fields;
+use burgee_resources::Resource;
 use burgee_wire::decode::{self, Problem};
 use burgee_wire::schema::StructRef;
 use burgee_wire::{Object, Status, protobuf, quoted};
@@ -16,6 +18,8 @@ pub(crate) struct Input {
     pub(crate) value: Value,
     /// What the client should know of its body.
     pub(crate) warnings: Vec<String>,
+    /// Whether the client wants who owns what to be forgotten.
+    pub(crate) resets_owners: bool,
 }
 
 impl Input {
@@ -73,11 +77,22 @@ fn yaml(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
 }
 
 /// What a body must be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Expected<'a> {
-    pub(crate) api_version: &'a str,
-    pub(crate) kind: &'a str,
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    pub(crate) api_version: String,
+    pub(crate) kind: &'static str,
     pub(crate) schema: StructRef,
+}
+
+impl Expected {
+    /// An object of this resource.
+    pub(crate) fn of(resource: &Resource) -> Self {
+        Self {
+            api_version: resource.api_version(),
+            kind: resource.kind,
+            schema: resource.schema(),
+        }
+    }
 }
 
 impl Input {
@@ -90,7 +105,7 @@ impl Input {
     pub(crate) fn decode(
         bytes: &[u8],
         encoding: Encoding,
-        expected: Expected<'_>,
+        expected: &Expected,
         validation: FieldValidation,
     ) -> Result<Self> {
         let (value, problems) = parse_body(bytes, encoding, expected.schema).map_err(|error| {
@@ -118,16 +133,17 @@ impl Input {
     pub(crate) fn of_value(
         value: Value,
         mut problems: Vec<String>,
-        expected: Expected<'_>,
+        expected: &Expected,
         validation: FieldValidation,
     ) -> Result<Self> {
-        let decoded = match check_kind(&value, expected) {
-            Ok(()) => decode::conform(value, expected.schema).map_err(|error| error.to_string()),
-            Err(error) => return Err(error),
-        };
-        let mut decoded = decoded.map_err(|error| {
-            cannot_be_handled(expected.kind, expected.api_version, expected.kind, &error)
-        })?;
+        check_kind(&value, expected)?;
+        let Expected {
+            kind, api_version, ..
+        } = expected;
+        let resets_owners = resets_managed_fields(&value);
+        let decoded = decode::conform(value, expected.schema);
+        let mut decoded = decoded
+            .map_err(|error| cannot_be_handled(kind, api_version, kind, &error.to_string()))?;
         problems.extend(
             decoded
                 .problems
@@ -141,9 +157,6 @@ impl Input {
                 FieldValidation::Warn => warnings = problems,
                 FieldValidation::Strict => {
                     let error = format!("strict decoding error: {}", problems.join(", "));
-                    let Expected {
-                        kind, api_version, ..
-                    } = expected;
                     return Err(cannot_be_handled(kind, api_version, kind, &error));
                 }
             }
@@ -151,16 +164,17 @@ impl Input {
         Ok(Self {
             value: decoded.value,
             warnings,
+            resets_owners,
         })
     }
 }
 
 /// Refuses a body that says it is something else.
-fn check_kind(value: &Value, expected: Expected<'_>) -> Result<()> {
+fn check_kind(value: &Value, expected: &Expected) -> Result<()> {
     let text = |name| value.get(name).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     let api_version = if api_version.is_empty() {
-        expected.api_version
+        &expected.api_version
     } else {
         api_version
     };
@@ -175,7 +189,7 @@ fn check_kind(value: &Value, expected: Expected<'_>) -> Result<()> {
             Some((group, _)) => group.split('.').next().unwrap_or_default().to_owned(),
         };
         let version = api_version.rsplit('/').next().unwrap_or_default();
-        let wanted = internal(expected.api_version);
+        let wanted = internal(&expected.api_version);
         format!(
             "converting ({version}.{kind}) to ({wanted}.{}): unknown conversion",
             expected.kind
@@ -201,15 +215,8 @@ mod tests {
     use super::*;
 
     fn decode(body: &str, encoding: Encoding, validation: FieldValidation) -> Result<Input> {
-        let schema = burgee_resources::find("", "v1", "configmaps")
-            .unwrap()
-            .schema();
-        let expected = Expected {
-            api_version: "v1",
-            kind: "ConfigMap",
-            schema,
-        };
-        Input::decode(body.as_bytes(), encoding, expected, validation)
+        let expected = Expected::of(burgee_resources::find("", "v1", "configmaps").unwrap());
+        Input::decode(body.as_bytes(), encoding, &expected, validation)
     }
 
     #[test]

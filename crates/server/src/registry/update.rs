@@ -1,6 +1,6 @@
 //! Updates: whole objects and patches of every kind.
 
-use burgee_patch::{OnConflict, Patch, PatchType, resets_managed_fields};
+use burgee_patch::{OnConflict, Patch, PatchType};
 use burgee_resources::metadata;
 use burgee_store::Revision;
 use burgee_wire::field::{FieldError, Path};
@@ -54,17 +54,9 @@ impl Registry {
         writer: &Writer<'_>,
     ) -> Result<Written> {
         let resource = target.resource;
-        let api_version = resource.api_version();
-        let expected = Expected {
-            api_version: &api_version,
-            kind: resource.kind,
-            schema: resource.schema(),
-        };
-        let (raw, problems) = parse_body(body, encoding, resource.schema()).unwrap_or_default();
-        let reset = resets_managed_fields(&raw);
-        drop((raw, problems));
-        let input = Input::decode(body, encoding, expected, options.field_validation)?;
-        let warnings = input.warnings.clone();
+        let expected = Expected::of(resource);
+        let input = Input::decode(body, encoding, &expected, options.field_validation)?;
+        let (warnings, reset) = (input.warnings.clone(), input.resets_owners);
         let mut object = input.object()?;
         check_namespace(target, &mut object)?;
         if object.metadata.name.is_empty() {
@@ -187,13 +179,6 @@ impl Registry {
         problems: Vec<String>,
         options: &WriteOptions,
     ) -> Result<Vec<String>> {
-        let resource = target.resource;
-        let api_version = resource.api_version();
-        let expected = Expected {
-            api_version: &api_version,
-            kind: resource.kind,
-            schema: resource.schema(),
-        };
         let text = |path: &str| {
             configuration
                 .pointer(path)
@@ -214,7 +199,7 @@ impl Registry {
         let input = Input::of_value(
             configuration.clone(),
             problems,
-            expected,
+            &Expected::of(target.resource),
             options.field_validation,
         )?;
         Ok(input.warnings)
@@ -243,7 +228,7 @@ impl Registry {
                 .await?
             {
                 Outcome::Written(written) => return Ok(written),
-                Outcome::Interfered(newer) => current = newer,
+                Outcome::Interfered(newer) => current = newer.map(|newer| *newer),
             }
         }
         Err(target.modified())
@@ -385,7 +370,7 @@ impl Registry {
         if newer.is_none() && !target.resource.rules.allow_create_on_update() {
             return Err(target.not_found());
         }
-        Ok(Outcome::Interfered(newer))
+        Ok(Outcome::Interfered(newer.map(Box::new)))
     }
 
     /// What the client expects of the stored object. Returns whether it expects no certain version.
@@ -449,15 +434,10 @@ fn patched(
     let patched = patch
         .apply(live, resource.schema())
         .map_err(|error| Box::new(error.status()))?;
-    let reset = resets_managed_fields(&patched);
-    let expected = Expected {
-        api_version: &api_version,
-        kind: resource.kind,
-        schema: resource.schema(),
-    };
-    let input = Input::of_value(patched, patch.problems().to_vec(), expected, validation)
+    let expected = Expected::of(resource);
+    let input = Input::of_value(patched, patch.problems().to_vec(), &expected, validation)
         .map_err(|status| unprocessable_patch(target, status))?;
-    let warnings = input.warnings.clone();
+    let (warnings, reset) = (input.warnings.clone(), input.resets_owners);
     let mut object = input.object()?;
     check_namespace(target, &mut object)?;
     if object.metadata.name != target.name {
@@ -477,7 +457,7 @@ fn patched(
 
 enum Outcome {
     Written(Written),
-    Interfered(Option<Current>),
+    Interfered(Option<Box<Current>>),
 }
 
 /// Whether a deleted object has nothing left to wait for.
