@@ -21,6 +21,9 @@ pub struct Client {
     bearer: Option<String>,
 }
 
+/// A connection of a [`Client`]. Reading from it gives up after [`DEADLINE`].
+pub type Connection = StreamOwned<ClientConnection, TcpStream>;
+
 /// What a server answered.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -29,6 +32,8 @@ pub struct Response {
     pub status: u16,
     /// Headers by their names in lower case; the last of each.
     pub headers: BTreeMap<String, String>,
+    /// All headers in their order, names in lower case.
+    pub fields: Vec<(String, String)>,
     /// The body, whole.
     pub body: Vec<u8>,
 }
@@ -149,26 +154,12 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> std::io::Result<Response> {
-        let name = ServerName::try_from(self.host.clone()).expect("the server has a valid name");
-        let connection =
-            ClientConnection::new(Arc::clone(&self.tls), name).map_err(std::io::Error::other)?;
-        let socket = TcpStream::connect(&self.address)?;
-        socket.set_read_timeout(Some(DEADLINE))?;
-        let mut stream = StreamOwned::new(connection, socket);
-
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
-        head.push_str("Connection: close\r\n");
+        let length = body.len().to_string();
+        let mut headers = headers.to_vec();
         if !body.is_empty() || method != "GET" {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            headers.push(("Content-Length", &length));
         }
-        if let Some(token) = &self.bearer {
-            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
-        }
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        stream.write_all(head.as_bytes())?;
+        let mut stream = self.open(method, path, &headers)?;
         // A server that refuses the head need not read the body.
         let _ = stream.write_all(body);
 
@@ -180,6 +171,57 @@ impl Client {
         }
         Response::parse(&bytes)
             .ok_or_else(|| std::io::Error::other("the answer is no whole HTTP response"))
+    }
+
+    /// Sends the head of a request, and leaves the rest of the conversation to the caller.
+    ///
+    /// # Errors
+    ///
+    /// What the connection or TLS said.
+    pub fn open(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> std::io::Result<Connection> {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        head.push_str("Connection: close\r\n");
+        if let Some(token) = &self.bearer {
+            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        let mut stream = self.connect()?;
+        stream.write_all(head.as_bytes())?;
+        Ok(stream)
+    }
+
+    /// Connects, and sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// What the connection said.
+    pub fn connect(&self) -> std::io::Result<Connection> {
+        let name = ServerName::try_from(self.host.clone()).expect("the server has a valid name");
+        let connection =
+            ClientConnection::new(Arc::clone(&self.tls), name).map_err(std::io::Error::other)?;
+        let socket = TcpStream::connect(&self.address)?;
+        socket.set_read_timeout(Some(DEADLINE))?;
+        Ok(StreamOwned::new(connection, socket))
+    }
+
+    /// The server, as `ADDRESS:PORT`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How it speaks TLS: whom it trusts, and what it shows of itself.
+    #[must_use]
+    pub fn tls(&self) -> &ClientConfig {
+        &self.tls
     }
 }
 
@@ -201,15 +243,18 @@ impl Response {
             .unwrap_or_else(|error| panic!("{error} in {}: {}", self.status, self.text()))
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// Reads an HTTP/1.1 answer; none if it is not whole.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = std::str::from_utf8(&bytes[..end]).ok()?;
         let mut lines = head.split("\r\n");
         let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-        let headers: BTreeMap<_, _> = lines
+        let fields: Vec<_> = lines
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
+        let headers: BTreeMap<_, _> = fields.iter().cloned().collect();
         let rest = &bytes[end + 4..];
         let body = match headers.get("content-length") {
             Some(length) => rest.get(..length.parse().ok()?)?.to_vec(),
@@ -224,6 +269,7 @@ impl Response {
         Some(Self {
             status,
             headers,
+            fields,
             body,
         })
     }

@@ -1,6 +1,5 @@
 //! kubectl, with nobody's configuration but the test's.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,9 +42,7 @@ impl Kubectl {
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory can be made");
-        let minified = self
-            .run(["config", "view", "--minify", "--raw", "-o", "json"])
-            .ok();
+        let minified = self.run("config view --minify --raw -o json").ok();
         let mut config: Value = serde_json::from_str(&minified).expect("JSON");
         config["users"][0]["user"] = json!({});
         let kubeconfig = home.path().join("kubeconfig");
@@ -72,28 +69,24 @@ impl Kubectl {
         fs::write(self.directory().join(name), text).expect("its home is writable");
     }
 
-    /// Runs it with these arguments.
+    /// Runs it with the arguments of a command line; single quotes keep blanks together.
     ///
     /// # Panics
     ///
     /// As [`run`].
     #[track_caller]
-    pub fn run<T: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = T>) -> Output {
-        run(&mut self.command(arguments))
+    pub fn run(&self, line: &str) -> Output {
+        run(&mut self.command(line))
     }
 
-    /// Runs it with these arguments, and a manifest as input.
+    /// Runs it with the arguments of a command line, and a manifest as input.
     ///
     /// # Panics
     ///
     /// As [`run`].
     #[track_caller]
-    pub fn run_with_input<T: AsRef<OsStr>>(
-        &self,
-        arguments: impl IntoIterator<Item = T>,
-        input: &str,
-    ) -> Output {
-        run_with_input(&mut self.command(arguments), input)
+    pub fn run_with_input(&self, line: &str, input: &str) -> Output {
+        run_with_input(&mut self.command(line), input)
     }
 
     /// Starts it and reads its output line by line, as for `--watch`.
@@ -103,13 +96,13 @@ impl Kubectl {
     /// As [`Conversation::start`].
     #[must_use]
     #[track_caller]
-    pub fn start<T: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = T>) -> Conversation {
-        Conversation::start(&mut self.command(arguments))
+    pub fn start(&self, line: &str) -> Conversation {
+        Conversation::start(&mut self.command(line))
     }
 
     /// The command, for what the other functions do not do.
     #[must_use]
-    pub fn command<T: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = T>) -> Command {
+    pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(tool("kubectl"));
         command
             .env_clear()
@@ -117,8 +110,41 @@ impl Kubectl {
             .env("KUBECONFIG", &self.kubeconfig)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .current_dir(self.home.path())
-            .args(&self.credential)
-            .args(arguments);
+            .args(words(line))
+            .args(&self.credential);
         command
+    }
+}
+
+/// The words of a command line.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = None;
+    let mut quoted = false;
+    for character in line.chars() {
+        match character {
+            '\'' => {
+                quoted = !quoted;
+                word.get_or_insert_with(String::new);
+            }
+            blank if blank.is_whitespace() && !quoted => words.extend(word.take()),
+            character => word.get_or_insert_with(String::new).push(character),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_keep_blanks_together() {
+        assert_eq!(
+            words("patch cm a -p '{\"a\": 1}'"),
+            ["patch", "cm", "a", "-p", "{\"a\": 1}"]
+        );
+        assert_eq!(words(" --from-literal=a='' "), ["--from-literal=a="]);
     }
 }

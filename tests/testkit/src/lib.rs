@@ -15,7 +15,7 @@
 //! use burgee_testkit::Server;
 //!
 //! let server = Server::start();
-//! let output = server.kubectl().run(["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]);
+//! let output = server.kubectl().run("auth whoami -o jsonpath={.status.userInfo.username}");
 //! assert_eq!(output.ok(), "kubernetes-admin");
 //! ```
 
@@ -36,9 +36,10 @@ mod program;
 mod script;
 mod server;
 mod subject;
+mod token;
 mod wait;
 
-pub use client::{Client, Response};
+pub use client::{Client, Connection, Response};
 pub use conversation::Conversation;
 pub use kubeconfig::{Credential, Kubeconfig};
 pub use kubectl::Kubectl;
@@ -48,4 +49,5 @@ pub use program::{burgee, repository, tool, tools};
 pub use script::Script;
 pub use server::{Server, ServerOptions};
 pub use subject::Subject;
+pub use token::claims;
 pub use wait::{DEADLINE, eventually};

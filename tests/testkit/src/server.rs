@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -111,6 +111,29 @@ impl Server {
     #[must_use]
     pub fn log(&self) -> String {
         self.log.text()
+    }
+
+    /// Leaves it running for all tests of this process. It ends, and its directory goes, when the
+    /// process ends in whatever way.
+    ///
+    /// # Panics
+    ///
+    /// If it is not running, or nobody can be found to watch over it.
+    #[must_use]
+    pub fn leave_running(self) -> &'static Self {
+        let process = self.process.as_ref().expect("the server is running");
+        // Nothing in this process runs at its end, but its pipes are closed.
+        let guard = Command::new("sh")
+            .args(["-c", "read _; kill -9 \"$1\"; rm -rf -- \"$2\"", "guard"])
+            .arg(process.id().to_string())
+            .arg(self.data.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell starts");
+        let (server, _) = Box::leak(Box::new((self, guard)));
+        server
     }
 
     /// Asks it to end, as a service manager does, and waits until it has.

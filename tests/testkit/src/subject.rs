@@ -1,6 +1,7 @@
 //! The API server that conformance cases speak to.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use crate::{Client, Kubeconfig, Kubectl, Server};
 
@@ -11,31 +12,31 @@ const VARIABLE: &str = "BURGEE_TEST_KUBECONFIG";
 /// else a [`Server`] of its own.
 pub struct Subject {
     kubeconfig: PathBuf,
-    server: Option<Server>,
+    server: Option<&'static Server>,
 }
 
 impl Subject {
-    /// The chosen server.
+    /// The chosen server, the same for all tests of a process.
     ///
     /// # Panics
     ///
     /// If none was chosen and none can be started.
     #[must_use]
-    #[track_caller]
-    pub fn chosen() -> Self {
-        match std::env::var_os(VARIABLE) {
-            Some(file) => Self {
+    pub fn chosen() -> &'static Self {
+        static CHOSEN: LazyLock<Subject> = LazyLock::new(|| match std::env::var_os(VARIABLE) {
+            Some(file) => Subject {
                 kubeconfig: file.into(),
                 server: None,
             },
             None => {
-                let server = Server::start();
-                Self {
+                let server = Server::start().leave_running();
+                Subject {
                     kubeconfig: server.kubeconfig(),
                     server: Some(server),
                 }
             }
-        }
+        });
+        &CHOSEN
     }
 
     /// Whether it is this project's server, so that it may be stricter than upstream.
