@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::api::{Api, Call};
 use crate::http::{Accept, Body, Query, RequestInfo, Verb, status};
+use crate::impersonation::impersonate;
 use crate::listener::{Handler, Peer};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
@@ -178,6 +179,11 @@ impl Answering {
         };
         let shown = Accept::fallback(&head.headers, &subject.query);
         let Subject { info, query } = &*subject;
+        let acting = impersonate(&mut head.headers, user, &*self.api.authorization);
+        let user = match acting {
+            Ok(user) => user,
+            Err(refusal) => return status(&refusal, shown),
+        };
         if info.verb == Verb::Watch {
             return self.guarded(&head, &subject, &user, body).await;
         }

@@ -39,6 +39,7 @@ mod error;
 mod frontend;
 mod health;
 mod http;
+mod impersonation;
 mod listener;
 mod lookups;
 mod metrics;
