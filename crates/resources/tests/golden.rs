@@ -280,7 +280,6 @@ fn tables_have_the_columns_and_cells_of_kube_apiserver() {
         ("rbac-tables-clusterroles", rbac, "clusterroles"),
         ("rbac-tables-rolebindings", rbac, "rolebindings"),
         ("rbac-tables-roles", rbac, "roles"),
-        ("sa-table", "", "serviceaccounts"),
         ("secret-table", "", "secrets"),
     ] {
         let recording = Recording::read(table);

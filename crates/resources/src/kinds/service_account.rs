@@ -33,26 +33,13 @@ impl Rules for ServiceAccountRules {
         )]
     }
 
+    // The count of Secrets went away in Kubernetes 1.35.
     fn columns(&self) -> &'static [Column] {
-        const {
-            &[
-                NAME,
-                Column::new("Secrets", "How many Secrets it lists."),
-                AGE,
-            ]
-        }
+        const { &[NAME, AGE] }
     }
 
     fn cells(&self, object: &Object, now: Timestamp) -> Vec<Value> {
-        let secrets = object
-            .at(&["secrets"])
-            .and_then(Value::as_array)
-            .map_or(0, Vec::len);
-        vec![
-            table::name(object),
-            secrets.into(),
-            table::age(object, now).into(),
-        ]
+        vec![table::name(object), table::age(object, now).into()]
     }
 }
 
