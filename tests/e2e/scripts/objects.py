@@ -39,7 +39,7 @@ stale = refused(core.replace_namespaced_config_map, "paint", "work", read)
 assert (stale.status, stale.reason) == (409, "Conflict"), stale
 patched.data = {"color": "blue"}
 assert core.replace_namespaced_config_map("paint", "work", patched).data == {"color": "blue"}
-assert core.delete_namespaced_config_map("paint", "work").status == "Success"
+assert core.delete_namespaced_config_map("paint", "work")["status"] == "Success"
 assert refused(core.read_namespaced_config_map, "paint", "work").status == 404
 
 # Secrets carry bytes.

@@ -20,7 +20,8 @@ fn runs_to_its_end(name: &str) {
 #[track_caller]
 fn survives_a_killed_server(name: &str, added: &str) {
     let mut server = Server::start();
-    let watch = Script::new(&script(name), &server.kubeconfig()).start(&[]);
+    let script = Script::new(&script(name), &server.kubeconfig());
+    let watch = script.start(&[]);
     // What was there before the watch began.
     while watch.hear() != "listed" {}
     server.kubectl().run("create cm a").ok();

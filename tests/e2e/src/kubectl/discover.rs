@@ -74,10 +74,7 @@ fn explain_shows_a_type_and_its_fields() {
         "{spec}"
     );
     let rule = kubectl.run("explain role.rules.verbs").ok();
-    assert!(
-        rule.contains("FIELD: verbs <[]string> -required-\n"),
-        "{rule}"
-    );
+    assert!(rule.contains("FIELD: verbs <[]string>\n"), "{rule}");
 }
 
 #[test]
@@ -142,10 +139,5 @@ fn the_kubeconfig_leads_to_the_server_and_hides_its_key() {
                  client-key-data: DATA+OMITTED\n",
             server.address()
         )
-    );
-    let info = kubectl.run("cluster-info").ok();
-    assert!(
-        info.contains(&format!("https://{}", server.address())),
-        "{info}"
     );
 }
