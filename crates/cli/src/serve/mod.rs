@@ -6,6 +6,7 @@
 
 mod config;
 mod greeting;
+mod local_transport;
 mod run;
 mod settings;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use burgee_controllers::Controller;
 use burgee_identity::{Clock, SystemClock};
 use burgee_jose::{PrivateKey, PublicKey, SigningKey, VerificationKeys};
 use burgee_pki::{Options, Pki, read_private_file};
@@ -14,6 +15,7 @@ use burgee_store::{EmbeddedOptions, EmbeddedStore};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::local_transport::LocalTransport;
 use super::{Arguments, DataHome, ServeConfig, bind, greeting};
 use crate::failure::Failure;
 use crate::output;
@@ -76,9 +78,16 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let server_config = server_config(&config, &pki, &certificate, listeners)?;
 
     let server = Server::start(server_config, Arc::clone(&store) as _, Arc::clone(&clock)).await?;
+    let stop = CancellationToken::new();
+    let options = burgee_controllers::Options {
+        ca_pem: String::from_utf8_lossy(pki.authority()).into_owned(),
+        clock: Arc::clone(&clock),
+        controllers: Controller::ALL.to_vec(),
+    };
+    let transport = Arc::new(LocalTransport::new(server.local_client()));
+    let controllers = burgee_controllers::run(transport, options, &stop);
     // Nobody has to read it.
     let _ = output::print(&greeting(&pki));
-    let stop = CancellationToken::new();
     let pki = Arc::new(pki);
     let renewing = tokio::spawn(renew(certificate, pki, Arc::clone(&clock), stop.clone()));
 
@@ -86,6 +95,9 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tracing::info!("stopping; a second signal stops at once");
     stop.cancel();
     let stopped = async {
+        if let Err(error) = controllers.finished().await {
+            tracing::error!(%error, "the controllers ended badly");
+        }
         server.stop(config.shutdown_delay).await;
         let _ = renewing.await;
         store.close().await
