@@ -4,6 +4,7 @@
 //! compiler, Python and the package registries; what else tests use, [`tools`] installs below
 //! Cargo's target directory.
 
+mod bench;
 mod fuzz;
 mod process;
 mod test;
@@ -22,6 +23,12 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
+    Command {
+        name: "bench",
+        arguments: "[NAME-FILTER] [--quick]",
+        summary: "Build for release and measure: one line of JSON per figure, then a table",
+        run: bench::run,
+    },
     Command {
         name: "test",
         arguments: "[SUITE] [ARGUMENT...]",

@@ -43,7 +43,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     ),
     (4, &["burgee-agent", "burgee-controllers", "burgee-server"]),
     (5, &["burgee", "burgee-testkit", "xtask"]),
-    (6, &["burgee-bench", "burgee-conformance", "burgee-e2e"]),
+    (6, &["burgee-benches", "burgee-conformance", "burgee-e2e"]),
 ];
 
 /// The ground's own order: the few uses inside it, each of which is argued here.
