@@ -22,7 +22,7 @@ use crate::authorization::Authorization;
 use crate::health::Health;
 use crate::http::{
     Accept, Body, Query, RequestInfo, Verb, accepts_discovery, body_encoding, json, patch_type,
-    read_limited, status, with_warnings,
+    not_sniffed, read_limited, status, text, with_warnings,
 };
 use crate::metrics::Metrics;
 use crate::oidc::OidcDocuments;
@@ -71,7 +71,7 @@ impl Api {
             .as_ref()
             .map_or_else(|_| Accept::fallback(&head.headers, query), |a| *a);
         if let Err(refusal) = self.authorize(call.user, call.info) {
-            return status(&refusal, shown);
+            return not_sniffed(status(&refusal, shown));
         }
         let outcome = match call.info.is_resource {
             false => Ok(self.path(&call, shown).await),
@@ -136,7 +136,7 @@ impl Api {
                     .and_then(|path| self.documents.openapi_v3(path))
                 {
                     Some(found) => document(found, info, (headers, call.query), accept),
-                    None => status(&Status::unknown_path(), accept),
+                    None => text(StatusCode::NOT_FOUND, "404 page not found\n"),
                 },
             },
         }

@@ -161,6 +161,7 @@ fn peek_labels(json: &[u8]) -> Result<Labels, decode::Error> {
 ///
 /// What is stored is canonical, so the uid's member is the first place with that name: the members
 /// before it hold names, in which a quotation mark would be escaped. `None` when there is no uid.
+/// What was never stored, in a dry run, has no version.
 fn with_revision(stored: &[u8], revision: Revision) -> Option<Bytes> {
     const UID: &[u8] = b"\"uid\":\"";
     let start = find(stored, UID)? + UID.len();
@@ -172,7 +173,9 @@ fn with_revision(stored: &[u8], revision: Revision) -> Option<Bytes> {
     }
     let mut json = BytesMut::with_capacity(stored.len() + 40);
     json.extend_from_slice(before);
-    json.extend_from_slice(format!(",\"resourceVersion\":\"{revision}\"").as_bytes());
+    if revision > Revision(0) {
+        json.extend_from_slice(format!(",\"resourceVersion\":\"{revision}\"").as_bytes());
+    }
     json.extend_from_slice(after);
     json.extend_from_slice(b"\n");
     Some(json.freeze())

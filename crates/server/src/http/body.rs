@@ -13,6 +13,10 @@ use http_body_util::BodyExt as _;
 /// The largest request body that is read: 3 MiB, as kube-apiserver's.
 pub(crate) const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
 
+/// How much of a body that is too large is read nevertheless, and thrown away. A client that is still
+/// sending when the connection closes may never see the answer; most of them stay below this.
+const MAX_DISCARDED_BYTES: usize = 4 * MAX_BODY_BYTES;
+
 /// The body of an answer.
 pub enum Body {
     /// All of it at once; nothing when it was sent or there never was any.
@@ -93,7 +97,11 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     let too_large = || Box::new(Status::too_large(MAX_BODY_BYTES));
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+    let announced = body.size_hint().lower();
+    if announced > MAX_BODY_BYTES as u64 {
+        if announced <= MAX_DISCARDED_BYTES as u64 {
+            discard(body).await;
+        }
         return Err(too_large());
     }
     let mut first = Bytes::new();
@@ -105,6 +113,7 @@ where
             continue;
         };
         if first.len() + all.len() + data.len() > MAX_BODY_BYTES {
+            discard(body).await;
             return Err(too_large());
         }
         // Most bodies are one frame, which then needs no copy.
@@ -118,6 +127,20 @@ where
         }
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// Reads on, within bounds, so that the client comes to read the answer.
+async fn discard<B>(mut body: B)
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let mut discarded = 0;
+    while discarded <= MAX_DISCARDED_BYTES {
+        let Some(Ok(frame)) = body.frame().await else {
+            return;
+        };
+        discarded += frame.data_ref().map_or(0, Bytes::len);
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Answers.
 
 use burgee_wire::Status;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WARNING};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WARNING, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::{Accept, Body, Form, indent};
@@ -41,11 +41,15 @@ pub(crate) fn status(status: &Status, accept: Accept) -> Response<Body> {
 
 /// Plain text.
 pub(crate) fn text(code: StatusCode, text: impl Into<Body>) -> Response<Body> {
-    let mut response = respond(code, "text/plain; charset=utf-8", text.into());
+    not_sniffed(respond(code, "text/plain; charset=utf-8", text.into()))
+}
+
+/// Keeps browsers from guessing a content type, for answers that repeat what the request said.
+pub(crate) fn not_sniffed(mut response: Response<Body>) -> Response<Body> {
     let nosniff = HeaderValue::from_static("nosniff");
     response
         .headers_mut()
-        .insert(http::header::X_CONTENT_TYPE_OPTIONS, nosniff);
+        .insert(X_CONTENT_TYPE_OPTIONS, nosniff);
     response
 }
 
