@@ -161,10 +161,14 @@ impl Client {
         }
         let mut stream = self.open(method, path, &headers)?;
         // A server that refuses the head need not read the body.
-        let _ = stream.write_all(body);
+        let refused = stream.write_all(body).is_err();
 
         let mut bytes = Vec::new();
-        match stream.read_to_end(&mut bytes) {
+        let read = match refused {
+            false => stream.read_to_end(&mut bytes).map(drop),
+            true => read_on(&mut stream, &mut bytes),
+        };
+        match read {
             // The answer's own length says whether all of it came.
             Err(error) if bytes.is_empty() => return Err(error),
             _ => {}
@@ -272,6 +276,21 @@ impl Response {
             fields,
             body,
         })
+    }
+}
+
+/// Reads to the end from a server that no longer reads, and writes nothing.
+fn read_on(stream: &mut Connection, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    loop {
+        let state = stream.conn.process_new_packets();
+        let state = state.map_err(std::io::Error::other)?;
+        let there = bytes.len() + state.plaintext_bytes_to_read();
+        bytes.resize(there, 0);
+        let start = there - state.plaintext_bytes_to_read();
+        stream.conn.reader().read_exact(&mut bytes[start..])?;
+        if state.peer_has_closed() || stream.conn.read_tls(&mut stream.sock)? == 0 {
+            return Ok(());
+        }
     }
 }
 
