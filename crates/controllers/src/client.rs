@@ -9,9 +9,9 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt as _;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::backoff::random_fraction;
 use crate::transport::ResponseBody;
@@ -383,26 +383,46 @@ impl std::fmt::Debug for Client {
 
 impl DeleteOptions {
     fn to_body(&self) -> Bytes {
-        let mut body = json!({"kind": "DeleteOptions", "apiVersion": "v1"});
-        if let Some(seconds) = self.grace_period_seconds {
-            body["gracePeriodSeconds"] = seconds.into();
-        }
-        if let Some(propagation) = self.propagation {
-            body["propagationPolicy"] = match propagation {
+        let body = DeleteBody {
+            kind: "DeleteOptions",
+            api_version: "v1",
+            grace_period_seconds: self.grace_period_seconds,
+            propagation_policy: self.propagation.map(|propagation| match propagation {
                 Propagation::Background => "Background",
                 Propagation::Foreground => "Foreground",
                 Propagation::Orphan => "Orphan",
-            }
-            .into();
-        }
-        if let Some(uid) = &self.uid {
-            body["preconditions"]["uid"] = uid.as_str().into();
-        }
-        if let Some(version) = &self.resource_version {
-            body["preconditions"]["resourceVersion"] = version.as_str().into();
-        }
-        body.to_string().into()
+            }),
+            preconditions: Preconditions {
+                uid: self.uid.as_deref(),
+                resource_version: self.resource_version.as_deref(),
+            },
+        };
+        // Texts and numbers cannot fail to serialise.
+        serde_json::to_vec(&body).unwrap_or_default().into()
     }
+}
+
+/// `metav1.DeleteOptions`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeleteBody<'a> {
+    kind: &'static str,
+    api_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grace_period_seconds: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    propagation_policy: Option<&'static str>,
+    preconditions: Preconditions<'a>,
+}
+
+/// `metav1.Preconditions`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Preconditions<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_version: Option<&'a str>,
 }
 
 #[derive(Default, Deserialize)]
@@ -472,6 +492,7 @@ mod tests {
     use super::*;
     use crate::testing::{Script, body_of, open_body};
     use burgee_resources::find;
+    use serde_json::json;
 
     fn client(script: &Arc<Script>) -> Client {
         Client::new(Arc::clone(script) as Arc<dyn Transport>, "tester")

@@ -61,6 +61,10 @@ impl Reflector {
         self.handlers.push(Box::new(handler));
     }
 
+    pub(crate) fn has_handlers(&self) -> bool {
+        !self.handlers.is_empty()
+    }
+
     /// Works until `stop` is cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut failures = 0;
