@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod change;
+mod controllers;
 mod delete;
 mod describe;
 mod discover;
