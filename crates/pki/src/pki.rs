@@ -47,6 +47,7 @@ pub struct Pki {
     options: Options,
     authority: Vec<u8>,
     serving: ServingMaterial,
+    trusted: Vec<u8>,
     server_url: String,
     service_account: ServiceAccountKeyFiles,
 }
@@ -75,7 +76,7 @@ impl Pki {
             || "https://localhost:6443".to_owned(),
             |first| server_url(*first),
         );
-        let serving = renew(&directory, &authority, &options, &server_url, now)?;
+        let (serving, trusted) = renew(&directory, &authority, &options, &server_url, now)?;
         drop(lock);
 
         Ok(Self {
@@ -83,6 +84,7 @@ impl Pki {
             options,
             authority: authority.certificate.pem,
             serving,
+            trusted,
             server_url,
             service_account,
         })
@@ -104,7 +106,7 @@ impl Pki {
         let lock = self.directory.lock()?;
         let now = clock.now();
         let authority = Authority::open_again(&self.directory, &self.authority, now)?;
-        let serving = renew(
+        let (serving, _) = renew(
             &self.directory,
             &authority,
             &self.options,
@@ -115,11 +117,18 @@ impl Pki {
         Ok((serving != *current).then_some(serving))
     }
 
-    /// The certificate authority's certificate in PEM: what clients trust the server by, and the
-    /// server the administrator's certificate.
+    /// The certificate authority's certificate in PEM: what the server trusts the administrator's
+    /// certificate by.
     #[must_use]
     pub fn authority(&self) -> &[u8] {
         &self.authority
+    }
+
+    /// What clients trust the server by, in PEM: the authority, or the certificates that the server
+    /// was given.
+    #[must_use]
+    pub fn trusted(&self) -> &[u8] {
+        &self.trusted
     }
 
     /// The file of [`Pki::authority`].
@@ -153,14 +162,15 @@ impl Pki {
     }
 }
 
-/// Makes or renews what the authority issues, and then the kubeconfig that embeds it.
+/// Makes or renews what the authority issues, and then the kubeconfig that embeds it. Returns what
+/// clients trust the server by as well.
 fn renew(
     directory: &Directory,
     authority: &Authority,
     options: &Options,
     server_url: &str,
     now: Timestamp,
-) -> Result<ServingMaterial, Error> {
+) -> Result<(ServingMaterial, Vec<u8>), Error> {
     let (serving, trusted) = match &options.serving {
         ServingSource::Issued => {
             let addresses = options.listen.iter().map(SocketAddr::ip);
@@ -204,7 +214,7 @@ fn renew(
     if !is_current {
         directory.replace_file(KUBECONFIG, kubeconfig.to_yaml().as_bytes(), Access::Private)?;
     }
-    Ok(serving)
+    Ok((serving, trusted))
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use crate::authorization::Authorization;
 use crate::health::Health;
 use crate::http::{
-    Accept, Body, Query, RequestInfo, Verb, accepts_discovery, body_encoding, json, patch_type,
-    not_sniffed, read_limited, status, text, with_warnings,
+    Accept, Body, Query, RequestInfo, Verb, accepts_discovery, body_encoding, json, not_sniffed,
+    patch_type, read_limited, status, text, with_warnings,
 };
 use crate::metrics::Metrics;
 use crate::oidc::OidcDocuments;
@@ -203,6 +203,9 @@ impl Api {
         B: HttpBody<Data = Bytes> + Unpin,
     {
         let info = call.info;
+        if let Some(answer) = no_custom_resources(info, accept) {
+            return Ok(answer);
+        }
         let resource = burgee_resources::find(&info.group, &info.version, &info.resource);
         let resource = resource.ok_or_else(|| Box::new(Status::unknown_path()))?;
         let is_namespaces = info.group.is_empty() && info.resource == "namespaces";
@@ -362,6 +365,15 @@ const ROOT_PATHS: &[&str] = &[
     "/readyz",
     "/version",
 ];
+
+/// kubectl lists custom resource definitions before it sends a kind that has no PATCH in OpenAPI, and
+/// gives up without an answer. There are none.
+fn no_custom_resources(info: &RequestInfo, accept: Accept) -> Option<Response<Body>> {
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let json = r#"{"kind":"CustomResourceDefinitionList","apiVersion":"apiextensions.k8s.io/v1","metadata":{"resourceVersion":"1"},"items":[]}"#;
+    let asked = info.verb == Verb::List && info.path == path;
+    asked.then(|| self::json(StatusCode::OK, json.to_owned(), accept))
+}
 
 /// Whether the URL that was asked for takes the verb.
 fn check_verb(

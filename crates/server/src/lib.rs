@@ -27,7 +27,7 @@
 //! let request = http::Request::get("/api/v1/namespaces/default").body(bytes::Bytes::new())?;
 //! let admin = Arc::new(UserInfo::named("admin").with_groups(["system:masters"]));
 //! assert_eq!(server.local_client().send(request, admin).await.status(), 200);
-//! server.stop(std::time::Duration::ZERO).await;
+//! server.stop().await;
 //! # Ok(())
 //! # }
 //! ```
@@ -43,6 +43,7 @@ mod impersonation;
 mod listener;
 mod lookups;
 mod metrics;
+mod observers;
 mod oidc;
 mod registry;
 mod reviews;

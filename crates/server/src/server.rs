@@ -30,6 +30,7 @@ use crate::http::Body;
 use crate::listener;
 use crate::lookups::Lookups;
 use crate::metrics::Metrics;
+use crate::observers::Observers;
 use crate::oidc::OidcDocuments;
 use crate::registry::{Admission, Registry};
 use crate::{Error, ServingCertificate, startup, tls};
@@ -213,7 +214,8 @@ impl Server {
 
         let (stop, stop_watches) = (CancellationToken::new(), CancellationToken::new());
         let authorization = Arc::new(Authorization::new());
-        let observer = Arc::clone(&authorization) as Arc<dyn cache::Observer>;
+        let observers = Arc::new(Observers::new(Arc::clone(&authorization)));
+        let observer = Arc::clone(&observers) as Arc<dyn cache::Observer>;
         let feed_stop = CancellationToken::new();
         let (caches, feeding) = cache::start(Arc::clone(&store), observer, feed_stop).await?;
         let metrics = Arc::new(Metrics::new());
@@ -223,6 +225,7 @@ impl Server {
         };
         let tokens = tokens(&config, Arc::new(lookups), &clock)?;
         let (chain, hints) = chain(&config, &tokens, &metrics, &clock)?;
+        observers.attach(Arc::clone(&chain));
         let tls = tls::config(Arc::clone(&config.certificate), hints)?;
         let audiences = tokens.audiences.clone();
         let layer = AuthenticationLayer::new(
@@ -295,12 +298,15 @@ impl Server {
         }
     }
 
-    /// Stops in order: says that it is not ready, ends watches, answers what is under way, and waits
-    /// for connections to close, at most the configured grace. In between it goes on for `delay`, so
-    /// that load balancers have time to see that it is not ready.
-    pub async fn stop(self, delay: Duration) {
+    /// Says that it is not ready, so that load balancers look elsewhere; it goes on answering.
+    pub fn begin_stop(&self) {
         self.api.health.stopping();
-        tokio::time::sleep(delay).await;
+    }
+
+    /// Stops in order: says that it is not ready, ends watches, answers what is under way, and waits
+    /// for connections to close, at most the configured grace.
+    pub async fn stop(self) {
+        self.begin_stop();
         self.stop_watches.cancel();
         self.stop.cancel();
         if let Err(error) = self.serving.await {

@@ -23,6 +23,9 @@ use crate::output;
 /// How often the serving certificate's remaining life is looked at.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long the greeting waits for the controllers' first round.
+const FIRST_ROUND: Duration = Duration::from_secs(5);
+
 /// The folder of the data directory that the store has for itself.
 const STORE: &str = "store";
 
@@ -80,12 +83,16 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let server = Server::start(server_config, Arc::clone(&store) as _, Arc::clone(&clock)).await?;
     let stop = CancellationToken::new();
     let options = burgee_controllers::Options {
-        ca_pem: String::from_utf8_lossy(pki.authority()).into_owned(),
+        ca_pem: String::from_utf8_lossy(pki.trusted()).into_owned(),
         clock: Arc::clone(&clock),
         controllers: Controller::ALL.to_vec(),
     };
     let transport = Arc::new(LocalTransport::new(server.local_client()));
     let controllers = burgee_controllers::run(transport, options, &stop);
+    // The commands that the greeting proposes need what controllers make.
+    if tokio::time::timeout(FIRST_ROUND, controllers.ready()).await != Ok(true) {
+        tracing::warn!("the controllers are still busy with their first round");
+    }
     // Nobody has to read it.
     let _ = output::print(&greeting(&pki));
     let pki = Arc::new(pki);
@@ -93,12 +100,14 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
 
     signals.wait().await;
     tracing::info!("stopping; a second signal stops at once");
-    stop.cancel();
     let stopped = async {
+        server.begin_stop();
+        tokio::time::sleep(config.shutdown_delay).await;
+        stop.cancel();
         if let Err(error) = controllers.finished().await {
             tracing::error!(%error, "the controllers ended badly");
         }
-        server.stop(config.shutdown_delay).await;
+        server.stop().await;
         let _ = renewing.await;
         store.close().await
     };
