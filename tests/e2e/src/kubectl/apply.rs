@@ -203,4 +203,8 @@ fn what_is_wrong_in_a_manifest_is_named() {
     let invalid = "The ConfigMap \"A_b\" is invalid: metadata.name: Invalid value: \"A_b\": a \
                    lowercase RFC 1123 subdomain must consist of";
     assert!(error.starts_with(invalid), "{error}");
+
+    let kind = "{apiVersion: v1, kind: Gadget, metadata: {name: a}}";
+    let error = kubectl.run_with_input("apply -f -", kind).fails(1);
+    assert!(error.contains("no matches for kind \"Gadget\" in version \"v1\""), "{error}");
 }
