@@ -110,6 +110,11 @@ pub trait Rules: Send + Sync {
         false
     }
 
+    /// Whether a deletion answers with the object that is gone instead of a `Status`.
+    fn returns_deleted(&self) -> bool {
+        false
+    }
+
     /// Seconds that a deletion takes when the client asks for none in particular.
     fn default_grace_period(&self, object: &Object) -> i64 {
         self.grace_period(object, None)

@@ -209,11 +209,11 @@ impl Api {
         let resource = burgee_resources::find(&info.group, &info.version, &info.resource);
         let resource = resource.ok_or_else(|| Box::new(Status::unknown_path()))?;
         let is_namespaces = info.group.is_empty() && info.resource == "namespaces";
-        // A namespace's own URL names it twice.
-        let namespace = if is_namespaces {
-            ""
-        } else {
-            info.namespace.as_str()
+        // A namespace's own URL names it as namespace and as object. Where it stands inside another
+        // one, there is nothing: authorization was asked about that other one.
+        let namespace = match is_namespaces && !info.is_nested {
+            true => "",
+            false => info.namespace.as_str(),
         };
         if info.is_deeper || (!resource.namespaced && !namespace.is_empty()) {
             return Err(Box::new(Status::unknown_path()));
@@ -291,6 +291,9 @@ impl Api {
                 let options = delete_options(call).await?;
                 match self.registry.delete(&target, &options).await? {
                     Deleted::Going(entry) => present(StatusCode::OK, resource, &entry, &view),
+                    Deleted::Gone(entry) if resource.rules.returns_deleted() => {
+                        present(StatusCode::OK, resource, &entry, &view)
+                    }
                     Deleted::Gone(entry) => {
                         let uid = entry
                             .object()

@@ -12,6 +12,9 @@ use serde_json::json;
 use crate::http::Encoding;
 use crate::registry::{DeleteOptions, Registry, Result, Target, WriteOptions, Writer};
 
+/// How often an object is looked at again that another server changed meanwhile.
+const TRIES: usize = 5;
+
 /// The namespaces that are always there.
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
@@ -86,12 +89,15 @@ impl Startup<'_> {
         if existing.is_some() {
             return Ok(());
         }
-        self.create(&target, &json!({"metadata": {"name": name}}))
-            .await
+        let namespace = json!({"metadata": {"name": name}});
+        match self.create(&target, &namespace).await {
+            Err(status) if status.code == 409 => Ok(()),
+            created => created,
+        }
     }
 
     /// Reconciles one RBAC object.
-    async fn settle<T: Serialize + DeserializeOwned>(
+    async fn settle<T: Clone + Serialize + DeserializeOwned>(
         &self,
         plural: &str,
         namespace: &str,
@@ -100,28 +106,49 @@ impl Startup<'_> {
         decide: impl Fn(Option<&T>, T) -> Action<T>,
     ) -> Result<()> {
         let target = target(burgee_wire::rbac::GROUP, plural, namespace, name)?;
-        let existing = self.registry.peek(&target)?;
+        for _ in 0..TRIES {
+            match self.settle_once(&target, expected.clone(), &decide).await {
+                // Another server that starts at the same time does the same; see what is left to do.
+                Err(status) if matches!(status.code, 404 | 409) => {}
+                settled => return settled,
+            }
+        }
+        Err(Box::new(Status::internal(&format!(
+            "{plural} {name} kept changing"
+        ))))
+    }
+
+    async fn settle_once<T: Serialize + DeserializeOwned>(
+        &self,
+        target: &Target<'_>,
+        expected: T,
+        decide: impl Fn(Option<&T>, T) -> Action<T>,
+    ) -> Result<()> {
+        let existing = self.registry.peek(target)?;
         let existing: Option<T> = match &existing {
             Some(entry) => Some(serde_json::from_slice(entry.json()).map_err(unreadable)?),
             None => None,
         };
-        let collection = Target { name: "", ..target };
+        let collection = Target {
+            name: "",
+            ..*target
+        };
         match decide(existing.as_ref(), expected) {
             Action::Nothing => Ok(()),
             Action::Create(object) => self.create(&collection, &object).await,
             Action::Recreate(object) => {
-                self.registry
-                    .delete(&target, &DeleteOptions::default())
-                    .await?;
+                let options = DeleteOptions::default();
+                self.registry.delete(target, &options).await?;
                 self.create(&collection, &object).await
             }
             Action::Update(object) => {
                 let body = serde_json::to_vec(&object).map_err(unreadable)?;
+                let writer = self.writer();
                 let written = self
                     .registry
-                    .replace(&target, &body, Encoding::Json, &options(), &self.writer())
+                    .replace(target, &body, Encoding::Json, &options(), &writer)
                     .await;
-                ignore(written, 409)
+                written.map(|_| ())
             }
         }
     }
@@ -132,7 +159,7 @@ impl Startup<'_> {
             .registry
             .create(target, &body, Encoding::Json, &options(), &self.writer())
             .await;
-        ignore(written, 409)
+        written.map(|_| ())
     }
 
     fn writer(&self) -> Writer<'_> {
@@ -144,15 +171,6 @@ fn options() -> WriteOptions {
     WriteOptions {
         field_manager: "burgee".to_owned(),
         ..WriteOptions::default()
-    }
-}
-
-/// Another server that starts at the same time writes the same.
-fn ignore<T>(result: Result<T>, code: u16) -> Result<()> {
-    match result {
-        Ok(_) => Ok(()),
-        Err(status) if status.code == code => Ok(()),
-        Err(status) => Err(status),
     }
 }
 

@@ -131,6 +131,10 @@ impl Rules for PodRules {
         row::cells(object, now)
     }
 
+    fn returns_deleted(&self) -> bool {
+        true
+    }
+
     fn grace_period(&self, object: &Object, requested: Option<i64>) -> i64 {
         let over = matches!(object.text(&["status", "phase"]), "Failed" | "Succeeded");
         if object.text(&["spec", "nodeName"]).is_empty() || over {

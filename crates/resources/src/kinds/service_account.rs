@@ -33,6 +33,10 @@ impl Rules for ServiceAccountRules {
         )]
     }
 
+    fn returns_deleted(&self) -> bool {
+        true
+    }
+
     // The count of Secrets went away in Kubernetes 1.35.
     fn columns(&self) -> &'static [Column] {
         const { &[NAME, AGE] }

@@ -28,6 +28,9 @@ pub(crate) struct RequestInfo {
     pub(crate) name: String,
     /// Whether the path goes on after the subresource.
     pub(crate) is_deeper: bool,
+    /// Whether the resource stands inside a namespace: in `namespaces/x/namespaces/y` the second one
+    /// does, the first one does not.
+    pub(crate) is_nested: bool,
 }
 
 /// A Kubernetes verb.
@@ -145,6 +148,7 @@ impl RequestInfo {
             namespace.clone_into(&mut self.namespace);
             // `namespaces/x/status` is about the namespace, `namespaces/x/secrets` is not.
             if let Some(inner) = subresource.filter(|s| !matches!(*s, "" | "status" | "finalize")) {
+                self.is_nested = true;
                 resource = inner;
                 name = parts.next();
                 subresource = parts.next();
@@ -280,6 +284,19 @@ mod tests {
             let info = read(&Method::GET, path);
             assert!(!info.is_resource, "{path}");
             assert_eq!((info.path.as_str(), info.verb), (path, Verb::Get));
+        }
+    }
+
+    #[test]
+    fn namespaces_inside_a_namespace_are_told_from_the_namespace_itself() {
+        for own in ["/api/v1/namespaces/a", "/api/v1/namespaces/a/finalize"] {
+            assert!(!read(&Method::GET, own).is_nested, "{own}");
+        }
+        for inner in [
+            "/api/v1/namespaces/a/namespaces",
+            "/api/v1/namespaces/a/namespaces/a",
+        ] {
+            assert!(read(&Method::GET, inner).is_nested, "{inner}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use burgee_authz::{Authorizer, EscalationCheck, Write};
+use burgee_authz::{Attributes, Authorizer, EscalationCheck, ResourceRequest, Write};
 use burgee_resources::Resource;
 use burgee_wire::{Object, Status, StatusCause, quoted};
 use serde::de::DeserializeOwned;
@@ -61,6 +61,30 @@ impl Admission {
             });
         }
         Err(Box::new(status))
+    }
+
+    /// Whether the writer may create the object that its update or apply would bring about.
+    ///
+    /// # Errors
+    ///
+    /// 403: leave to change objects is no leave to make them.
+    pub(crate) fn creation(&self, target: &Target<'_>, writer: &Writer<'_>) -> Result<()> {
+        let request = ResourceRequest {
+            api_group: target.resource.group,
+            api_version: target.resource.version,
+            resource: target.resource.plural,
+            subresource: target.subresource,
+            namespace: target.namespace,
+            name: target.name,
+        };
+        let attributes = Attributes::resource(writer.user, "create", request);
+        let decision = self.authorization.authorize(&attributes);
+        if decision.is_allowed() {
+            return Ok(());
+        }
+        Err(Box::new(
+            attributes.forbidden(&decision.reason().to_string()),
+        ))
     }
 
     /// Whether a namespace may go.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burgee_wire::{Object, Status, Time};
+use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
 use super::list::{ListOptions, Listed};
@@ -11,6 +12,8 @@ use super::update::is_finished;
 use super::{Current, DeleteOptions, Registry, Result, Target, unavailable};
 use crate::cache::Entry;
 
+/// How many objects of a collection are deleted at once.
+const CONCURRENT_DELETIONS: usize = 32;
 /// How often a deletion is tried again when somebody wrote in between.
 const TRIES: usize = 8;
 /// Waits until the object's dependents are no longer bound to it.
@@ -99,49 +102,58 @@ impl Registry {
         options: &DeleteOptions,
     ) -> Result<Listed> {
         let listed = self.list(target, list).await?;
-        for entry in &listed.entries {
+        let deletions = listed.entries.iter().map(|entry| async move {
             let one = Target {
                 namespace: entry.namespace(target.resource),
                 name: entry.name(),
                 ..*target
             };
             match self.delete(&one, options).await {
-                Ok(_) => {}
-                Err(status) if status.code == 404 => {}
-                Err(status) => return Err(status),
+                Ok(_) => Ok(()),
+                Err(status) if status.code == 404 => Ok(()),
+                Err(status) => Err(status),
             }
-        }
+        });
+        // Those that are under way together share the store's commits.
+        futures_util::stream::iter(deletions.map(Ok))
+            .try_for_each_concurrent(CONCURRENT_DELETIONS, |deletion| deletion)
+            .await?;
         Ok(listed)
+    }
+
+    /// Seconds that a deletion takes. Nobody would end a pod gracefully on a node that is not there.
+    fn grace(&self, target: &Target<'_>, object: &Object, requested: Option<i64>) -> i64 {
+        let is_pod = target.resource.group.is_empty() && target.resource.plural == "pods";
+        let nodes = self.caches.named("", "nodes").filter(|_| is_pod);
+        match nodes.map(|nodes| nodes.find("", object.text(&["spec", "nodeName"]))) {
+            Some(None) => 0,
+            _ => target.resource.rules.grace_period(object, requested),
+        }
     }
 
     /// The object as it is from now on: deleted, with what it still has to wait for.
     fn going(&self, target: &Target<'_>, object: &Object, options: &DeleteOptions) -> Object {
         let mut going = object.clone();
-        let grace = target
-            .resource
-            .rules
-            .grace_period(object, options.grace_period_seconds);
+        let grace = self.grace(target, object, options.grace_period_seconds);
         let meta = &mut going.metadata;
         let now = self.now();
-        match (meta.deletion_timestamp, meta.deletion_grace_period_seconds) {
-            // A second deletion can only make it sooner.
-            (Some(_), Some(left))
-                if options
-                    .grace_period_seconds
-                    .is_none_or(|grace| grace >= left) => {}
-            (Some(deadline), left) => {
-                let begun =
-                    deadline.timestamp() - SignedDuration::from_secs(left.unwrap_or_default());
-                meta.deletion_timestamp = Some(after(
-                    begun.max(now - SignedDuration::from_secs(grace)),
-                    grace,
-                ));
-                meta.deletion_grace_period_seconds = Some(grace);
-            }
+        match (
+            meta.deletion_timestamp,
+            meta.deletion_grace_period_seconds.unwrap_or_default(),
+        ) {
             (None, _) => {
                 meta.deletion_timestamp = Some(after(now, grace));
                 meta.deletion_grace_period_seconds = Some(grace);
             }
+            // A second deletion can only make it sooner.
+            (Some(deadline), left) if options.grace_period_seconds.is_some() && grace < left => {
+                let begun = deadline.timestamp().saturating_sub(seconds(left));
+                let latest = now.saturating_sub(seconds(grace));
+                let begun = begun.unwrap_or(now).max(latest.unwrap_or(now));
+                meta.deletion_timestamp = Some(after(begun, grace));
+                meta.deletion_grace_period_seconds = Some(grace);
+            }
+            (Some(_), _) => {}
         }
         let kept = match options.propagation {
             None => None,
@@ -179,9 +191,13 @@ fn terminating(namespace: &Object) -> serde_json::Value {
     status
 }
 
-fn after(begin: Timestamp, seconds: i64) -> Time {
+fn seconds(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+fn after(begin: Timestamp, grace: i64) -> Time {
     begin
-        .saturating_add(SignedDuration::from_secs(seconds))
+        .saturating_add(seconds(grace))
         .unwrap_or(Timestamp::MAX)
         .into()
 }

@@ -247,7 +247,13 @@ fn damaged(target: &Target<'_>, error: &decode::Error) -> Box<Status> {
 
 /// What a failing store looks like to a client. The cause is for the log.
 fn unavailable(error: Error) -> Box<Status> {
-    tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+    let is_clients_doing = matches!(
+        error,
+        Error::ValueTooLarge { .. } | Error::InvalidKey { .. } | Error::Compacted { .. }
+    );
+    if !is_clients_doing {
+        tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+    }
     Box::new(match error {
         Error::StorageFull { .. } => Status::failure(
             507,

@@ -37,6 +37,8 @@ struct Proposal {
     reset: bool,
     /// Whether the same proposal can be made of a newer object when somebody wrote in between.
     repeatable: bool,
+    /// Whether the object is created where there is none.
+    may_create: bool,
 }
 
 impl Registry {
@@ -80,6 +82,7 @@ impl Registry {
                 owned: false,
                 reset,
                 repeatable: false,
+                may_create: resource.rules.allow_create_on_update(),
             })
         })
         .await
@@ -166,6 +169,7 @@ impl Registry {
                 owned: true,
                 reset: false,
                 repeatable: true,
+                may_create: true,
             })
         })
         .await
@@ -218,16 +222,20 @@ impl Registry {
         let mut current = entry.map(|entry| self.current(target, entry)).transpose()?;
         for _ in 0..TRIES {
             let proposal = propose(current.as_ref())?;
-            let Some(known) = current.take() else {
-                return self
-                    .create_proposed(target, proposal, options, writer)
-                    .await;
+            let may_create = proposal.may_create;
+            let outcome = match current.take() {
+                None => {
+                    self.create_proposed(target, proposal, options, writer)
+                        .await
+                }
+                Some(known) => {
+                    self.write_once(target, &known, proposal, options, writer)
+                        .await
+                }
             };
-            match self
-                .write_once(target, &known, proposal, options, writer)
-                .await?
-            {
+            match outcome? {
                 Outcome::Written(written) => return Ok(written),
+                Outcome::Interfered(None) if !may_create => return Err(target.not_found()),
                 Outcome::Interfered(newer) => current = newer.map(|newer| *newer),
             }
         }
@@ -240,21 +248,38 @@ impl Registry {
         proposal: Proposal,
         options: &WriteOptions,
         writer: &Writer<'_>,
-    ) -> Result<Written> {
+    ) -> Result<Outcome> {
         let Proposal {
             mut object,
             warnings,
             owned,
             ..
         } = proposal;
+        self.admission.creation(target, writer)?;
+        if !object.metadata.uid.is_empty() {
+            // The client means an object that has gone; it must not come back under its name.
+            return Err(other_uid(target, &object.metadata.uid, ""));
+        }
+        if !matches!(object.metadata.resource_version.as_str(), "" | "0") {
+            return Err(target.modified());
+        }
         target.name.clone_into(&mut object.metadata.name);
         target.resource.rules.default(&mut object);
         if !owned {
             self.own(target, None, &mut object, options, false);
         }
-        let mut written = self.create_object(target, object, options, writer).await?;
-        written.warnings.splice(0..0, warnings);
-        Ok(written)
+        match self.create_object(target, object, options, writer).await {
+            Ok(mut written) => {
+                written.warnings.splice(0..0, warnings);
+                Ok(Outcome::Written(written))
+            }
+            Err(status) if status.reason == "AlreadyExists" => {
+                let found = self.store.get(&target.key(), None).await;
+                let (found, _) = found.map_err(unavailable)?;
+                self.interfered(target, found, true)
+            }
+            Err(status) => Err(status),
+        }
     }
 
     async fn write_once(
@@ -272,6 +297,7 @@ impl Registry {
             owned,
             reset,
             repeatable,
+            ..
         } = proposal;
         let old = &current.object;
         let may_retry = self.check_preconditions(target, &new, current)? || repeatable;
@@ -367,9 +393,6 @@ impl Registry {
             return Err(target.modified());
         }
         let newer = current.map(|kv| self.current_of(target, &kv)).transpose()?;
-        if newer.is_none() && !target.resource.rules.allow_create_on_update() {
-            return Err(target.not_found());
-        }
         Ok(Outcome::Interfered(newer.map(Box::new)))
     }
 
@@ -382,13 +405,7 @@ impl Registry {
     ) -> Result<bool> {
         let (meta, old) = (&new.metadata, &current.object.metadata);
         if !meta.uid.is_empty() && meta.uid != old.uid {
-            let why = format!(
-                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {}, UID in object meta: {}",
-                target.key(),
-                meta.uid,
-                old.uid
-            );
-            return Err(target.conflict(&why));
+            return Err(other_uid(target, &meta.uid, &old.uid));
         }
         match meta.resource_version.as_str() {
             "" | "0" => {
@@ -415,6 +432,14 @@ impl Registry {
             },
         }
     }
+}
+
+/// 409: the client means another object of the same name.
+fn other_uid(target: &Target<'_>, wanted: &str, actual: &str) -> Box<Status> {
+    let key = target.key();
+    target.conflict(&format!(
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {actual}"
+    ))
 }
 
 /// What a patch makes of an object.
@@ -452,6 +477,7 @@ fn patched(
         owned: false,
         reset,
         repeatable: true,
+        may_create: false,
     })
 }
 
