@@ -3,7 +3,7 @@
 use burgee_resources::Resource;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::client::Target;
+use crate::request::Target;
 
 /// What stands in a path segment or parameter as it is. A colon does, for names such as
 /// `system:node`.
