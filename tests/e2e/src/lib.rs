@@ -14,4 +14,6 @@ mod readme;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod secrecy;
+#[cfg(test)]
 mod usage;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 use burgee_testkit::{Output, Server, burgee, run};
 use tempfile::TempDir;
@@ -74,12 +75,11 @@ fn a_file_that_a_flag_names_has_to_be_there() {
         "--token-auth-file",
         "--service-account-key-file",
     ] {
-        let output = serve(&[&format!("{flag}=/nowhere/file")]);
-        assert!((1..=2).contains(&output.code), "{output:?}");
-        let last = output.stderr.lines().last().unwrap_or_default();
-        assert!(
-            last.starts_with("error: ") && last.contains("/nowhere/file"),
-            "{flag}: {output:?}"
+        let error = serve(&[&format!("{flag}=/nowhere/file")]).fails(1);
+        let last = error.lines().last().unwrap_or_default();
+        assert_eq!(
+            last,
+            "error: cannot read /nowhere/file: No such file or directory (os error 2)"
         );
     }
 }
@@ -97,6 +97,35 @@ fn a_data_directory_that_cannot_be_made_is_named() {
     let error = run(&mut command).fails(1);
     assert!(error.starts_with("error: "), "{error}");
     assert!(error.contains(file.to_str().unwrap()), "{error}");
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_is_named() {
+    // Nobody, not even root, makes directories there.
+    let mut command = burgee();
+    command.args(["serve", "--bind=127.0.0.1:0", "--data-dir=/proc/burgee"]);
+    let error = run(&mut command).fails(1);
+    let expected =
+        "error: cannot create the data directory /proc/burgee: No such file or directory";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[test]
+fn a_private_key_that_others_can_read_is_refused_with_the_remedy() {
+    let mut server = Server::start();
+    server.stop();
+    let key = server.data_directory().join("pki/ca.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut command = burgee();
+    command
+        .args(["serve", "--bind=127.0.0.1:0", "--data-dir"])
+        .arg(server.data_directory());
+    let error = run(&mut command).fails(1);
+    let expected = format!(
+        "error: private key {key} is open to others (mode 0644)\nhint: run: chmod 600 {key}\n",
+        key = key.display()
+    );
+    assert_eq!(error, expected);
 }
 
 #[test]

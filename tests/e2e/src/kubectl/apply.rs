@@ -206,5 +206,8 @@ fn what_is_wrong_in_a_manifest_is_named() {
 
     let kind = "{apiVersion: v1, kind: Gadget, metadata: {name: a}}";
     let error = kubectl.run_with_input("apply -f -", kind).fails(1);
-    assert!(error.contains("no matches for kind \"Gadget\" in version \"v1\""), "{error}");
+    assert!(
+        error.contains("no matches for kind \"Gadget\" in version \"v1\""),
+        "{error}"
+    );
 }
