@@ -98,7 +98,7 @@ pub enum RefusalCause {
 }
 
 impl Refusal {
-    /// The stable code: as coarse as what the client could find out by trying anyway.
+    /// The stable code. That there is such a token and that the secret part was wrong are one.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self.cause {

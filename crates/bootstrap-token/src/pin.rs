@@ -184,7 +184,7 @@ fn certificate_blocks(file: &[u8]) -> Vec<Vec<u8>> {
     // The base64 of the block that is open.
     let mut open: Option<Vec<u8>> = None;
     for line in file.split(|byte| *byte == b'\n') {
-        let line = line.trim_ascii();
+        let line = line.trim_ascii_end();
         if line == BEGIN {
             open = Some(Vec::new());
         } else if line == END {

@@ -69,11 +69,13 @@ impl TokenRecord {
     /// Reads a Secret.
     #[must_use]
     pub fn from_object(object: &Object) -> Self {
+        let data = object.at(&["data"]).and_then(Value::as_object);
         let mut record = Self {
             namespace: object.metadata.namespace.clone(),
             name: object.metadata.name.clone(),
             is_terminating: object.metadata.deletion_timestamp.is_some(),
-            is_bootstrap: false,
+            is_bootstrap: object.text(&["type"]) == SECRET_TYPE
+                && data.is_some_and(|data| !data.is_empty()),
             id: String::new(),
             secret: SecretBytes::default(),
             expiration: Expiration::Never,
@@ -82,9 +84,7 @@ impl TokenRecord {
             usages: Vec::new(),
             odd_usages: Vec::new(),
         };
-        let data = object.at(&["data"]).and_then(Value::as_object);
         for (key, value) in data.into_iter().flatten() {
-            record.is_bootstrap = object.text(&["type"]) == SECRET_TYPE;
             let value = Zeroizing::new(
                 STANDARD
                     .decode(value.as_str().unwrap_or_default())
