@@ -159,10 +159,8 @@ fn new_audit_id() -> Uuid {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let (high, low) = (KEY.hash_one((0, count)), KEY.hash_one((1, count)));
-    uuid::Builder::from_u64_pair(high, low)
-        .with_version(uuid::Version::Random)
-        .with_variant(uuid::Variant::RFC4122)
-        .into_uuid()
+    let random = Uuid::from_u64_pair(high, low).into_bytes();
+    uuid::Builder::from_random_bytes(random).into_uuid()
 }
 
 struct Limits {
