@@ -185,7 +185,8 @@ impl ChainBuilder {
         self
     }
 
-    /// Accepts bootstrap tokens.
+    /// Accepts bootstrap tokens. They are judged behind the cache without being remembered, so that a
+    /// token ends at once when its Secret does.
     #[must_use]
     pub fn bootstrap_tokens(mut self, authenticator: Arc<dyn TokenAuthenticator>) -> Self {
         self.bootstrap_tokens = Some(authenticator);
@@ -228,11 +229,7 @@ impl ChainBuilder {
             .unwrap_or_else(|| LoopbackToken::new(Secret::from(String::new()), ""));
         let loopback = agnostic(Arc::new(loopback));
 
-        let judged: Vec<_> = self
-            .service_accounts
-            .into_iter()
-            .chain(self.bootstrap_tokens.map(agnostic))
-            .collect();
+        let judged: Vec<_> = self.service_accounts.into_iter().collect();
         // Inside the cache, so that the group is added once per entry.
         let judged = Arc::new(GroupAdder::new(Arc::new(token_union(judged))));
         let cache = TokenCache::new(judged, self.cache, Arc::clone(&clock), Arc::clone(&metrics))?;
@@ -242,6 +239,7 @@ impl ChainBuilder {
             .map(agnostic)
             .into_iter()
             .chain([cached])
+            .chain(self.bootstrap_tokens.map(agnostic))
             .collect();
         let tokens: Arc<dyn TokenAuthenticator> = Arc::new(token_union(tokens));
 

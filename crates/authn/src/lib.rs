@@ -11,6 +11,7 @@
 //! | a client certificate | [`ClientCertificates`] |
 //! | a token of a file | [`StaticTokens`] |
 //! | a token of a service account | [`ServiceAccountTokens`] |
+//! | a bootstrap token | [`BootstrapTokens`] |
 //! | the process's own token | [`LoopbackToken`] |
 //! | none at all | [`Anonymous`] |
 //!
@@ -31,6 +32,7 @@
 mod anonymous;
 mod authenticator;
 mod bearer;
+mod bootstrap_tokens;
 mod certificate;
 mod chain;
 mod csv;
@@ -55,6 +57,7 @@ pub use authenticator::{
     add_authenticated_group, aggregate,
 };
 pub use bearer::{BearerHeader, BearerToken, EXTRA_SPACE_WARNING};
+pub use bootstrap_tokens::{BootstrapTokens, TokenRecords};
 pub use certificate::{ClientCertificates, PeerCertificates, UidPolicy};
 pub use chain::{Chain, ChainBuilder};
 pub use csv::{CsvError, CsvProblem};
