@@ -1,6 +1,7 @@
 //! An object: typed metadata over dynamic content.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,7 +12,7 @@ use crate::Time;
 ///
 /// Metadata is typed because the server works on it for every kind alike; the rest stays JSON and is
 /// governed by the schema.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Object {
     /// Standard metadata.
     pub metadata: ObjectMeta,
@@ -63,6 +64,17 @@ impl Object {
         let (first, rest) = path.split_first()?;
         rest.iter()
             .try_fold(self.content.get(*first)?, |value, name| value.get(name))
+    }
+}
+
+impl fmt::Debug for Object {
+    /// Shows which object it is and the names of its members, never their values: it can be a Secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Object")
+            .field("namespace", &self.metadata.namespace)
+            .field("name", &self.metadata.name)
+            .field("content", &self.content.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
 
@@ -179,6 +191,17 @@ pub struct ManagedFieldsEntry {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn debug_output_names_the_object_and_keeps_its_values() {
+        let value = json!({"metadata": {"name": "s", "namespace": "n", "annotations": {"note": "hidden"}},
+            "data": {"password": "aHVudGVyMg=="}, "type": "Opaque"});
+        let shown = format!("{:?}", Object::from_value(value).unwrap());
+        assert_eq!(
+            shown,
+            r#"Object { namespace: "n", name: "s", content: ["data", "type"], .. }"#
+        );
+    }
 
     #[test]
     fn an_object_splits_and_joins() {
