@@ -43,6 +43,15 @@ impl Hub {
         self.lock().published
     }
 
+    /// As [`Hub::published`], while the store is open.
+    pub(super) fn revision(&self) -> Result<Revision> {
+        let state = self.lock();
+        if state.closed {
+            return Err(Error::Closed);
+        }
+        Ok(state.published)
+    }
+
     /// Tells every watch what happened up to and including `revision`.
     pub(super) fn publish(&self, events: &[Event], revision: Revision) {
         let mut state = self.lock();
