@@ -103,6 +103,9 @@ pub struct RangeRequest<'a> {
     pub limit: Option<usize>,
     /// As they were right after this revision, the first page's; now if `None` or 0.
     pub revision: Option<Revision>,
+    /// Whether to count the keys that the limit cuts off. An engine may have to walk over every one
+    /// of them, so a reader of many pages asks for it once, if at all.
+    pub count: bool,
 }
 
 impl<'a> RangeRequest<'a> {
@@ -141,6 +144,15 @@ impl<'a> RangeRequest<'a> {
             ..self
         }
     }
+
+    /// With the number of keys that the limit cuts off, see [`Page::remaining`].
+    #[must_use]
+    pub fn counting(self) -> Self {
+        Self {
+            count: true,
+            ..self
+        }
+    }
 }
 
 /// What [`Store::range`] answers.
@@ -153,8 +165,9 @@ pub struct Page {
     pub revision: Revision,
     /// Whether the limit cut off further keys.
     pub more: bool,
-    /// How many keys it cut off.
-    pub remaining: u64,
+    /// How many keys it cut off, if the request counts them, and `None` if not. Together with the
+    /// items this is the `count` of etcd's range response.
+    pub remaining: Option<u64>,
 }
 
 /// Refuses keys that no engine takes.

@@ -247,16 +247,21 @@ async fn check(store: &EmbeddedStore, model: &Model) {
                 expected,
                 "at {at}"
             );
-            let page = store
-                .range(request.limit(2).start_after("/a/"))
-                .await
-                .unwrap();
+            let request = request.limit(2).start_after("/a/");
+            let page = store.range(request).await.unwrap();
             let after: Vec<_> = expected.iter().filter(|kv| &*kv.key > "/a/").collect();
             assert_eq!(
                 page.items.iter().collect::<Vec<_>>(),
                 after[..after.len().min(2)]
             );
-            assert_eq!(page.remaining, after.len().saturating_sub(2) as u64);
+            assert_eq!((page.more, page.remaining), (after.len() > 2, None));
+            let counted = store.range(request.counting()).await.unwrap();
+            assert_eq!(counted.items, page.items);
+            let cut_off = after.len().saturating_sub(2) as u64;
+            assert_eq!(
+                (counted.more, counted.remaining),
+                (cut_off > 0, Some(cut_off))
+            );
         }
         for index in 0..8 {
             let (kv, _) = store.get(key(index), Some(at)).await.unwrap();

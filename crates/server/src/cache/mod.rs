@@ -40,7 +40,7 @@ pub(crate) trait Observer: Send + Sync {
 }
 
 impl Caches {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let stored = burgee_resources::all()
             .iter()
             .filter(|resource| resource.stored());

@@ -16,7 +16,8 @@ use crate::http::Query;
 /// How long a list waits for a revision that the caches have not reached (upstream's 3 s).
 const FRESH_ENOUGH: Duration = Duration::from_secs(3);
 
-/// The largest number of objects that one read of the store brings.
+/// The largest number of objects that one read of the store brings. With a selector every read asks
+/// for so many: it cannot be known how many of them will match.
 const STORE_PAGE: usize = 500;
 
 /// Options of lists, and those that watches share with them.
@@ -295,14 +296,23 @@ impl Registry {
         let limit = options.limit.unwrap_or(usize::MAX);
         let counts = filter.labels.is_empty() && filter.fields.is_empty();
         let (mut entries, mut revision) = (Vec::new(), revision);
+        // What lies behind the pages read so far: counted once, as each count walks over all of it.
+        let mut behind = None;
         let mut last: Option<Arc<str>> =
             after.map(|after| format!("{}{after}", filter.prefix).into());
         loop {
+            let wanted = if counts {
+                // One more tells whether there are more.
+                (limit - entries.len()).saturating_add(1).min(STORE_PAGE)
+            } else {
+                STORE_PAGE
+            };
             let page = RangeRequest {
                 prefix: &filter.prefix,
                 start_after: last.as_deref(),
-                limit: Some(limit.saturating_add(1).min(STORE_PAGE)),
+                limit: Some(wanted),
                 revision,
+                count: counts && options.limit.is_some() && behind.is_none(),
             };
             let page = match self.store.range(page).await {
                 Err(burgee_store::Error::Compacted { .. }) if after.is_some() => {
@@ -317,6 +327,10 @@ impl Registry {
                 page => page.map_err(unavailable)?,
             };
             revision = Some(page.revision);
+            behind = match behind {
+                None => page.remaining,
+                Some(behind) => Some(behind.saturating_sub(page.items.len() as u64)),
+            };
             for (index, kv) in page.items.iter().enumerate() {
                 let entry = Entry::new(target.resource, kv).map(Arc::new);
                 let Ok(entry) = entry.inspect_err(|error| {
@@ -328,7 +342,7 @@ impl Registry {
                     continue;
                 }
                 if entries.len() == limit {
-                    let rest = (page.items.len() - index) as u64 + page.remaining;
+                    let rest = (page.items.len() - index) as u64 + behind.unwrap_or(0);
                     return Ok(self.listed(options, entries, page.revision, rest, counts));
                 }
                 entries.push(entry);
@@ -387,4 +401,94 @@ fn expired_continuation(last: Option<&str>, prefix: &str) -> Box<Status> {
     .encode();
     status.metadata.insert("continue".to_owned(), token.into());
     Box::new(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use burgee_identity::SystemClock;
+    use burgee_store::{EmbeddedOptions, EmbeddedStore, Store as _};
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::authorization::Authorization;
+    use crate::cache::Caches;
+    use crate::registry::Admission;
+
+    /// More than two reads of the store bring, so that what is left is reckoned over several.
+    const COUNT: usize = 2 * STORE_PAGE + 200;
+
+    /// Config maps in the store, one in a hundred with `pick=yes`, and nothing in the caches.
+    async fn filled(directory: &std::path::Path) -> Registry {
+        let store = EmbeddedStore::open(directory, EmbeddedOptions::default()).unwrap();
+        let created = join_all((0..COUNT).map(|i| {
+            let pick = if i % 100 == 99 { "yes" } else { "no" };
+            let json = format!(
+                r#"{{"kind":"ConfigMap","apiVersion":"v1","metadata":{{"name":"{i:04}","namespace":"n","uid":"u","labels":{{"pick":"{pick}"}}}}}}"#
+            );
+            let key = format!("/registry/configmaps/n/{i:04}");
+            let store = &store;
+            async move { store.create(&key, json.into()).await }
+        }));
+        assert!(created.await.iter().all(Result::is_ok));
+        Registry {
+            store: Arc::new(store),
+            caches: Arc::new(Caches::new()),
+            clock: Arc::new(SystemClock::new()),
+            admission: Admission::new(Arc::new(Authorization::new())),
+        }
+    }
+
+    async fn list(registry: &Registry, query: &str) -> Listed {
+        let target = Target {
+            resource: burgee_resources::find("", "v1", "configmaps").unwrap(),
+            namespace: "n",
+            name: "",
+            subresource: "",
+        };
+        let options = ListOptions::parse(&Query::parse(query), &target, false).unwrap();
+        registry.list(&target, &options).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn pages_of_the_store_say_how_many_are_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = filled(directory.path()).await;
+        let now = registry.store.revision().await.unwrap();
+        let mut page = list(&registry, &format!("limit=1&resourceVersion={now}")).await;
+        let mut seen = page.entries.len();
+        // A limit below, at and above what one read brings.
+        for limit in [10, STORE_PAGE - 1, STORE_PAGE, STORE_PAGE + 1] {
+            assert_eq!(page.remaining, Some((COUNT - seen) as u64));
+            let token = &page.continue_token;
+            page = list(&registry, &format!("limit={limit}&continue={token}")).await;
+            assert_eq!(page.entries.len(), limit.min(COUNT - seen));
+            assert_eq!(page.revision, now);
+            seen += page.entries.len();
+        }
+        assert_eq!((seen, page.remaining), (COUNT, None));
+        assert_eq!(page.continue_token, "");
+    }
+
+    #[tokio::test]
+    async fn pages_of_a_selector_do_not_say_how_many_are_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = filled(directory.path()).await;
+        let now = registry.store.revision().await.unwrap();
+        let picked = format!("limit=1&labelSelector=pick%3Dyes&resourceVersion={now}");
+        let mut page = list(&registry, &picked).await;
+        for last in (99..COUNT).step_by(100) {
+            let keys: Vec<_> = page.entries.iter().map(|entry| &**entry.key()).collect();
+            assert_eq!(keys, [format!("/registry/configmaps/n/{last:04}")]);
+            assert_eq!(page.remaining, None);
+            assert_eq!(page.continue_token.is_empty(), last + 100 > COUNT);
+            if !page.continue_token.is_empty() {
+                let token = &page.continue_token;
+                let next = format!("limit=1&labelSelector=pick%3Dyes&continue={token}");
+                page = list(&registry, &next).await;
+            }
+        }
+        let none = format!("limit=1&labelSelector=pick%3Dnever&resourceVersion={now}");
+        let none = list(&registry, &none).await;
+        assert!(none.entries.is_empty() && none.continue_token.is_empty());
+    }
 }

@@ -92,6 +92,7 @@ macro_rules! conformance_tests {
             get_shows_a_key_as_it_was
             a_range_holds_its_prefix_in_byte_order
             pages_cover_a_range_once
+            a_page_counts_what_its_limit_cut_off
             a_range_shows_the_past_with_deleted_keys
             pages_at_one_revision_ignore_writes_in_between
             revisions_of_the_future_cannot_be_read

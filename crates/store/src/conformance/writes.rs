@@ -13,7 +13,7 @@ pub async fn a_new_store_is_empty_at_revision_one(store: Arc<dyn Store>) {
     assert_eq!(store.get("/a", None).await.unwrap(), (None, Revision(1)));
     let page = store.range(RangeRequest::under("")).await.unwrap();
     assert!(page.items.is_empty() && !page.more);
-    assert_eq!((page.revision, page.remaining), (Revision(1), 0));
+    assert_eq!((page.revision, page.more), (Revision(1), false));
 }
 
 pub async fn every_write_gets_the_next_revision(store: Arc<dyn Store>) {

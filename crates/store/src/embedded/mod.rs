@@ -184,7 +184,10 @@ impl Store for EmbeddedStore {
         let prefix = request.prefix.to_owned();
         let start_after = request.start_after.map(str::to_owned);
         let RangeRequest {
-            limit, revision, ..
+            limit,
+            revision,
+            count,
+            ..
         } = request;
         self.engine
             .read_much(move |tables| {
@@ -193,6 +196,7 @@ impl Store for EmbeddedStore {
                     start_after: start_after.as_deref(),
                     limit,
                     revision,
+                    count,
                 })
             })
             .await

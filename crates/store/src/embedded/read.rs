@@ -1,5 +1,7 @@
 //! Reading one snapshot: a key, a range, a stretch of history.
 
+use std::ops::ControlFlow;
+
 use super::layout::{Change, ChangeKind, Fallible, Fault, Tables, Version, text};
 use crate::{Error, Event, KeyValue, Page, RangeRequest, Revision};
 
@@ -43,22 +45,20 @@ impl Tables {
             items: Vec::new(),
             revision: at,
             more: false,
-            remaining: 0,
+            remaining: request.count.then_some(0),
         };
-        let mut add = |key: &[u8], mod_revision: u64, version: &Version<'_>| -> Fallible<()> {
-            if page.items.len() >= limit {
-                page.remaining += 1;
-            } else {
+        self.each_version(request, at, |key, mod_revision, version| {
+            if page.items.len() < limit {
                 page.items.push(version.to_key_value(key, mod_revision)?);
+                return Ok(ControlFlow::Continue(()));
             }
-            Ok(())
-        };
-        if at == self.revision {
-            self.each_current(request, at, &mut add)?;
-        } else {
-            self.each_past(request, at, &mut add)?;
-        }
-        page.more = page.remaining > 0;
+            page.more = true;
+            let Some(remaining) = &mut page.remaining else {
+                return Ok(ControlFlow::Break(()));
+            };
+            *remaining += 1;
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(page)
     }
 
@@ -111,70 +111,69 @@ impl Tables {
         }
     }
 
-    /// Versions in `current` that were there at `at`.
-    fn each_current(
+    /// Hands over the versions that were there at `at`, by key, until `visit` has enough. A key has
+    /// at most one.
+    ///
+    /// The two tables are merged one record at a time: neither is read beyond the key that ends the
+    /// visit, whatever lies there, so that pages together cost as much as one range of it all.
+    fn each_version(
         &self,
         request: RangeRequest<'_>,
         at: Revision,
-        add: &mut impl FnMut(&[u8], u64, &Version<'_>) -> Fallible<()>,
+        mut visit: impl FnMut(&[u8], u64, &Version<'_>) -> Fallible<ControlFlow<()>>,
     ) -> Fallible<()> {
-        let prefix = request.prefix.as_bytes();
-        for entry in self.current.range(first_key(&request)..)? {
-            let (key, record) = entry?;
-            if !key.value().starts_with(prefix) {
-                break;
-            }
-            let version = Version::decode(record.value())?;
-            if request.is_after_start(key.value()) && version.other <= at.0 {
-                add(key.value(), version.other, &version)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Versions of both tables that were there at `at`: the two are merged by key. A key has at most
-    /// one such version.
-    fn each_past(
-        &self,
-        request: RangeRequest<'_>,
-        at: Revision,
-        add: &mut impl FnMut(&[u8], u64, &Version<'_>) -> Fallible<()>,
-    ) -> Fallible<()> {
-        let prefix = request.prefix.as_bytes();
         let first = first_key(&request);
-        let mut superseded = self.superseded.range((first, 0)..)?;
-        let mut next_ended = || -> Fallible<_> {
-            for entry in superseded.by_ref() {
-                let (id, record) = entry?;
-                let (key, mod_revision) = id.value();
-                if !key.starts_with(prefix) {
-                    return Ok(None);
-                }
-                let ended = Version::decode(record.value())?.other;
-                if request.is_after_start(key) && mod_revision <= at.0 && at.0 < ended {
-                    return Ok(Some((id, record)));
-                }
-            }
-            Ok(None)
+        let wanted = |key: &[u8]| key.starts_with(request.prefix.as_bytes());
+        let mut current = self.current.range(first..)?;
+        let mut next_live = || -> Fallible<_> {
+            let next = current.next().transpose()?;
+            Ok(next.filter(|(key, _)| wanted(key.value())))
         };
-        let mut ended = next_ended()?;
-        self.each_current(request, at, &mut |key, mod_revision, version| {
-            while let Some((id, record)) = &ended {
-                let (ended_key, ended_mod) = id.value();
-                if ended_key >= key {
-                    break;
-                }
-                add(ended_key, ended_mod, &Version::decode(record.value())?)?;
-                ended = next_ended()?;
+        // Nothing that has ended is there now.
+        let mut superseded = if at == self.revision {
+            None
+        } else {
+            Some(self.superseded.range((first, 0)..)?)
+        };
+        let mut next_ended = || -> Fallible<_> {
+            let next = superseded.as_mut().and_then(Iterator::next).transpose()?;
+            Ok(next.filter(|(id, _)| wanted(id.value().0)))
+        };
+        let mut offer = |key: &[u8], mod_revision: u64, version: &Version<'_>, there: bool| {
+            if there && request.is_after_start(key) {
+                visit(key, mod_revision, version)
+            } else {
+                Ok(ControlFlow::Continue(()))
             }
-            add(key, mod_revision, version)
-        })?;
-        while let Some((id, record)) = &ended {
-            let (ended_key, ended_mod) = id.value();
-            add(ended_key, ended_mod, &Version::decode(record.value())?)?;
-            ended = next_ended()?;
+        };
+        let (mut live, mut ended) = (next_live()?, next_ended()?);
+        loop {
+            let flow = match (&live, &ended) {
+                (live, Some((id, record)))
+                    if live
+                        .as_ref()
+                        .is_none_or(|(key, _)| id.value().0 <= key.value()) =>
+                {
+                    let (key, mod_revision) = id.value();
+                    let version = Version::decode(record.value())?;
+                    let there = mod_revision <= at.0 && at.0 < version.other;
+                    let flow = offer(key, mod_revision, &version, there)?;
+                    ended = next_ended()?;
+                    flow
+                }
+                (Some((key, record)), _) => {
+                    let version = Version::decode(record.value())?;
+                    let there = version.other <= at.0;
+                    let flow = offer(key.value(), version.other, &version, there)?;
+                    live = next_live()?;
+                    flow
+                }
+                (None, _) => return Ok(()),
+            };
+            if flow.is_break() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn event(&self, revision: Revision, change: &Change<'_>) -> Fallible<Event> {
