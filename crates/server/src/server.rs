@@ -216,8 +216,7 @@ impl Server {
         let authorization = Arc::new(Authorization::new());
         let observers = Arc::new(Observers::new(Arc::clone(&authorization)));
         let observer = Arc::clone(&observers) as Arc<dyn cache::Observer>;
-        let feed_stop = CancellationToken::new();
-        let (caches, feeding) = cache::start(Arc::clone(&store), observer, feed_stop).await?;
+        let (caches, feeding) = cache::start(Arc::clone(&store), observer).await?;
         let metrics = Arc::new(Metrics::new());
         let lookups = Lookups {
             caches: Arc::clone(&caches),

@@ -31,7 +31,6 @@ impl Feed {
                 start_after: after.as_deref(),
                 limit: Some(PAGE),
                 revision,
-                count: false,
             };
             let page = self.store.range(request).await?;
             revision = Some(page.revision);
@@ -112,10 +111,8 @@ impl Feed {
                 continue;
             };
             let after = match event {
-                Event::Put { kv, .. } => match entry(cache, kv) {
-                    Some(entry) => Some(entry),
-                    None => continue,
-                },
+                // What cannot be read is not there, as after a load: what was there before is gone.
+                Event::Put { kv, .. } => entry(cache, kv),
                 Event::Delete { .. } => None,
             };
             let change = cache.apply(event.key(), after, event.revision());
@@ -155,5 +152,50 @@ impl Backoff {
 
     fn reset(&mut self) {
         self.tries = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Change;
+    use super::*;
+    use burgee_resources::Resource;
+    use burgee_store::{EmbeddedOptions, EmbeddedStore};
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn reset(&self, _: &Caches) {}
+        fn observe(&self, _: &'static Resource, _: &Change) {}
+        fn settle(&self) {}
+    }
+
+    #[tokio::test]
+    async fn what_is_overwritten_by_something_unreadable_is_no_longer_served() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(directory.path(), EmbeddedOptions::default()).unwrap();
+        let feed = Feed {
+            caches: Arc::new(Caches::new()),
+            store: Arc::new(store),
+            observer: Arc::new(Nobody),
+        };
+        let key = "/registry/configmaps/n/a";
+        let readable =
+            r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","uid":"u"}}"#;
+        let created = feed.store.create(key, readable.into()).await.unwrap();
+        feed.load().await.unwrap();
+        let cache = feed.caches.of_key(key).unwrap();
+        assert!(cache.get(key).is_some());
+
+        feed.store
+            .put(key, "no object".into(), created)
+            .await
+            .unwrap();
+        let mut watch = feed.store.watch(ROOT, created.next()).await.unwrap();
+        let Some(Ok(WatchItem::Events(events))) = watch.next().await else {
+            panic!("a watch begins with the past");
+        };
+        feed.apply(&events);
+        assert!(cache.get(key).is_none());
     }
 }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 pub(crate) use entry::Entry;
 pub(crate) use resource::{Change, ResourceCache};
-pub(crate) use watcher::{EventKind, Filter, Watcher};
+pub(crate) use watcher::{EventKind, Filter, TooOld, Watcher};
 
 /// Every cache, and the revision they stand at.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Caches {
     }
 }
 
-/// Loads everything and starts to follow the store. Ends when `stop` is cancelled.
+/// Loads everything and starts to follow the store, until the task is aborted.
 ///
 /// # Errors
 ///
@@ -102,7 +102,6 @@ impl Caches {
 pub(crate) async fn start(
     store: Arc<dyn Store>,
     observer: Arc<dyn Observer>,
-    stop: tokio_util::sync::CancellationToken,
 ) -> burgee_store::Result<(Arc<Caches>, tokio::task::JoinHandle<()>)> {
     let caches = Arc::new(Caches::new());
     let feed = feed::Feed {
@@ -111,11 +110,6 @@ pub(crate) async fn start(
         observer,
     };
     let from = feed.load().await?;
-    let task = tokio::spawn(async move {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = feed.follow(from) => {}
-        }
-    });
+    let task = tokio::spawn(async move { feed.follow(from).await });
     Ok((caches, task))
 }

@@ -51,14 +51,16 @@ struct State {
     window_bytes: usize,
     /// The number of the first change in the window; changes are numbered from 1.
     first: u64,
-    /// Changes after this revision are all in the window.
+    /// Changes after this revision are all in the window. No store stands at 0, so 0 means that nothing
+    /// was loaded yet.
     complete_from: Revision,
-    /// The revision of the last change, in the window or not.
+    /// The revision of the last change, in the window or not, or of the last load.
     revision: Revision,
 }
 
 impl ResourceCache {
-    pub(super) fn new(resource: &'static Resource) -> Self {
+    /// A cache that nothing was loaded into yet.
+    pub(crate) fn new(resource: &'static Resource) -> Self {
         let head = burgee_wire::encode::type_meta(&resource.api_version(), resource.kind).len() + 2;
         let state = RwLock::new(State {
             first: 1,
@@ -121,7 +123,7 @@ impl ResourceCache {
 
     /// The number of the first change after `revision`, or `None` when the window does not reach that
     /// far back.
-    pub(super) fn position_after(&self, revision: Revision) -> Option<u64> {
+    pub(crate) fn position_after(&self, revision: Revision) -> Option<u64> {
         let state = self.read();
         if revision < state.complete_from {
             return None;
@@ -132,14 +134,14 @@ impl ResourceCache {
         Some(state.first + behind as u64)
     }
 
-    /// Calls `each` for the changes from number `from` on, at most `limit`; the next number, or `None`
-    /// when the window has moved past `from`.
+    /// Calls `each` for the changes from number `from` on, at most `limit`; `None` when the window has
+    /// moved past `from`.
     pub(super) fn replay(
         &self,
         from: u64,
         limit: usize,
         mut each: impl FnMut(&Change),
-    ) -> Option<u64> {
+    ) -> Option<Replayed> {
         let state = self.read();
         let skip = usize::try_from(from.checked_sub(state.first)?).ok()?;
         let mut next = from;
@@ -147,7 +149,18 @@ impl ResourceCache {
             each(change);
             next += 1;
         }
-        Some(next)
+        let rest = state.window.get(skip.saturating_add(limit));
+        Some(Replayed {
+            next,
+            reached: match rest {
+                None => state.revision,
+                // What a reload found differs from the store's history: only all of it together is
+                // the state at a revision.
+                Some(rest) if rest.revision <= state.complete_from => Revision(0),
+                Some(rest) => Revision(rest.revision.0 - 1),
+            },
+            is_all: rest.is_none(),
+        })
     }
 
     /// Applies one event. What it changed is returned for observers.
@@ -157,30 +170,7 @@ impl ResourceCache {
         after: Option<Arc<Entry>>,
         revision: Revision,
     ) -> Change {
-        let mut state = self.write();
-        let before = match &after {
-            Some(entry) => state.objects.insert(Arc::clone(key), Arc::clone(entry)),
-            None => state.objects.remove(key),
-        };
-        let change = Change {
-            revision,
-            before,
-            after,
-        };
-        state.revision = revision;
-        state.window_bytes += change.bytes();
-        state.window.push_back(change.clone());
-        while state.window.len() > MAX_CHANGES
-            || (state.window_bytes > MAX_CHANGED_BYTES && state.window.len() > 1)
-        {
-            let Some(oldest) = state.window.pop_front() else {
-                break;
-            };
-            state.window_bytes -= oldest.bytes();
-            state.first += 1;
-            state.complete_from = oldest.revision;
-        }
-        change
+        self.write().apply(key, after, revision)
     }
 
     /// Wakes the watchers after changes were applied.
@@ -192,33 +182,22 @@ impl ResourceCache {
             .send_if_modified(|latest| std::mem::replace(latest, last) != last);
     }
 
-    /// Replaces everything by what a fresh read of the store found. What differs becomes changes, so
-    /// that watchers go on.
+    /// Replaces everything by what a read of the store at `revision` found. After the first time, what
+    /// differs becomes changes, so that watchers go on.
     pub(super) fn replace(&self, fresh: BTreeMap<Arc<str>, Arc<Entry>>, revision: Revision) {
-        let known = self.read().objects.clone();
-        if known.is_empty() && self.read().window.is_empty() {
-            let mut state = self.write();
+        let mut state = self.write();
+        if state.complete_from == Revision(0) {
             state.objects = fresh;
-            state.complete_from = revision;
-            state.revision = revision;
-            return;
-        }
-        let mut changes: Vec<(Revision, Arc<str>, Option<Arc<Entry>>)> = Vec::new();
-        for (key, entry) in &fresh {
-            if known
-                .get(key)
-                .is_none_or(|own| own.revision() != entry.revision())
-            {
-                changes.push((entry.revision(), Arc::clone(key), Some(Arc::clone(entry))));
+        } else {
+            // All under one lock: nobody sees some of the changes without the others.
+            for (revision, key, after) in state.differences(fresh, revision) {
+                state.apply(&key, after, revision);
             }
         }
-        // The store does not tell when a vanished object was deleted, only that it was by now.
-        let gone = known.keys().filter(|key| !fresh.contains_key(*key));
-        changes.extend(gone.map(|key| (revision, Arc::clone(key), None)));
-        changes.sort_by_key(|(revision, ..)| *revision);
-        for (revision, key, after) in changes {
-            self.apply(&key, after, revision);
-        }
+        // What happened and was undone meanwhile is not in the window.
+        state.complete_from = revision;
+        state.revision = revision;
+        drop(state);
         self.announce();
     }
 
@@ -231,13 +210,73 @@ impl ResourceCache {
     }
 }
 
+/// How far a replay got.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Replayed {
+    /// The number of the first change that was not shown.
+    pub(super) next: u64,
+    /// Every change up to this revision was shown.
+    pub(super) reached: Revision,
+    /// Whether there are no more changes at the moment.
+    pub(super) is_all: bool,
+}
+
+impl State {
+    fn apply(&mut self, key: &Arc<str>, after: Option<Arc<Entry>>, revision: Revision) -> Change {
+        let before = match &after {
+            Some(entry) => self.objects.insert(Arc::clone(key), Arc::clone(entry)),
+            None => self.objects.remove(key),
+        };
+        let change = Change {
+            revision,
+            before,
+            after,
+        };
+        self.revision = revision;
+        self.window_bytes += change.bytes();
+        self.window.push_back(change.clone());
+        while self.window.len() > MAX_CHANGES
+            || (self.window_bytes > MAX_CHANGED_BYTES && self.window.len() > 1)
+        {
+            let Some(oldest) = self.window.pop_front() else {
+                break;
+            };
+            self.window_bytes -= oldest.bytes();
+            self.first += 1;
+            self.complete_from = self.complete_from.max(oldest.revision);
+        }
+        change
+    }
+
+    /// What has to be applied, in order, to get to what is `fresh` as of `revision`.
+    fn differences(
+        &self,
+        fresh: BTreeMap<Arc<str>, Arc<Entry>>,
+        revision: Revision,
+    ) -> Vec<(Revision, Arc<str>, Option<Arc<Entry>>)> {
+        // The store does not tell when a vanished object was deleted, only that it was by now.
+        let gone = self.objects.keys().filter(|key| !fresh.contains_key(*key));
+        let mut differences: Vec<_> = gone.map(|key| (revision, Arc::clone(key), None)).collect();
+        let written = fresh.into_iter().filter(|(key, entry)| {
+            let known = self.objects.get(key);
+            known.is_none_or(|known| known.revision() != entry.revision())
+        });
+        differences.extend(written.map(|(key, entry)| (entry.revision(), key, Some(entry))));
+        differences.sort_by_key(|(revision, ..)| *revision);
+        differences
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use burgee_store::KeyValue;
 
+    /// An empty cache of a store at revision 1.
     pub(crate) fn cache() -> ResourceCache {
-        ResourceCache::new(burgee_resources::find("", "v1", "configmaps").unwrap())
+        let cache = ResourceCache::new(burgee_resources::find("", "v1", "configmaps").unwrap());
+        cache.replace(BTreeMap::new(), Revision(1));
+        cache
     }
 
     pub(crate) fn put(cache: &ResourceCache, name: &str, labels: &str, revision: u64) -> Change {
@@ -295,20 +334,67 @@ pub(super) mod tests {
         assert_eq!(cache.replay(1, 10, |_| {}), None);
     }
 
+    /// What a read of the store finds.
+    fn stored(objects: &[(&str, u64)]) -> BTreeMap<Arc<str>, Arc<Entry>> {
+        let fresh = cache();
+        for (name, revision) in objects {
+            put(&fresh, name, "{}", *revision);
+        }
+        let state = fresh.read();
+        state.objects.clone()
+    }
+
     #[test]
     fn a_replacement_becomes_changes_for_what_differs() {
-        let (cache, fresh) = (cache(), cache());
+        let cache = cache();
         put(&cache, "gone", "{}", 2);
         put(&cache, "same", "{}", 3);
-        put(&fresh, "same", "{}", 3);
-        put(&fresh, "new", "{}", 5);
-        let objects = fresh.read().objects.clone();
-        cache.replace(objects, Revision(6));
+        cache.replace(stored(&[("same", 3), ("new", 5)]), Revision(6));
         let mut seen = Vec::new();
         cache.replay(3, 10, |change| {
             seen.push((change.revision, change.after.is_some()))
         });
         assert_eq!(seen, [(Revision(5), true), (Revision(6), false)]);
+    }
+
+    #[test]
+    fn what_a_replacement_adds_to_an_empty_cache_is_a_change() {
+        let cache = cache();
+        let next = cache.position_after(Revision(1)).unwrap();
+        cache.replace(stored(&[("a", 2)]), Revision(4));
+        let mut seen = Vec::new();
+        cache.replay(next, 10, |change| seen.push(change.revision));
+        assert_eq!(seen, [Revision(2)]);
+    }
+
+    #[test]
+    fn the_window_does_not_pretend_to_know_what_came_before_a_replacement() {
+        let cache = cache();
+        put(&cache, "a", "{}", 2);
+        cache.replace(stored(&[("a", 2), ("b", 5), ("c", 6)]), Revision(8));
+        // What was created at 3 and deleted at 4 is nowhere.
+        assert_eq!(cache.position_after(Revision(2)), None);
+        assert_eq!(cache.position_after(Revision(7)), None);
+        assert_eq!(cache.position_after(Revision(8)), Some(4));
+        for revision in 9..(9 + MAX_CHANGES as u64) {
+            put(&cache, "a", "{}", revision);
+        }
+        assert_eq!(cache.position_after(Revision(7)), None);
+        assert!(cache.position_after(Revision(8)).is_some());
+    }
+
+    #[test]
+    fn a_replay_tells_up_to_which_revision_it_showed_everything() {
+        let cache = cache();
+        put(&cache, "a", "{}", 2);
+        put(&cache, "b", "{}", 5);
+        let reached = |limit| cache.replay(1, limit, |_| {}).map(|part| part.reached);
+        assert_eq!(reached(1), Some(Revision(4)));
+        assert_eq!(reached(2), Some(Revision(5)));
+        cache.replace(stored(&[("c", 7)]), Revision(8));
+        // "a" and "b" were deleted at an unknown revision before 8, which has to come first.
+        assert_eq!(reached(3), Some(Revision(0)));
+        assert_eq!(reached(5), Some(Revision(8)));
     }
 
     #[test]

@@ -77,6 +77,9 @@ impl EventKind {
 pub(crate) struct Watcher {
     cache: Arc<ResourceCache>,
     filter: Filter,
+    /// Changes up to this revision are known already.
+    after: Revision,
+    reached: Revision,
     next: u64,
     latest: watch::Receiver<u64>,
 }
@@ -86,7 +89,7 @@ pub(crate) struct Watcher {
 pub(crate) struct TooOld;
 
 impl Watcher {
-    /// Follows from the change after `revision`.
+    /// Follows from the change after `revision`, which the cache need not have reached.
     pub(crate) fn after(
         cache: Arc<ResourceCache>,
         filter: Filter,
@@ -97,23 +100,39 @@ impl Watcher {
         Ok(Self {
             cache,
             filter,
+            after: revision,
+            reached: revision,
             next,
             latest,
         })
     }
 
-    /// The changes that are there and wanted, in order; none when there are no new ones.
-    pub(crate) fn take(&mut self) -> Result<Vec<(EventKind, Arc<Entry>)>, TooOld> {
+    /// Every change up to this revision was taken or is not wanted.
+    pub(crate) fn reached(&self) -> Revision {
+        self.reached
+    }
+
+    /// The changes that are there and wanted, in order; none when there are no new ones. Everything up
+    /// to `applied` is in the cache.
+    pub(crate) fn take(
+        &mut self,
+        applied: Revision,
+    ) -> Result<Vec<(EventKind, Arc<Entry>)>, TooOld> {
         let mut events = Vec::new();
         loop {
-            let (resource, filter) = (self.cache.resource(), &self.filter);
-            let next = self.cache.replay(self.next, BATCH, |change| {
-                events.extend(filter.see(resource, change));
+            let (resource, filter, after) = (self.cache.resource(), &self.filter, self.after);
+            let replayed = self.cache.replay(self.next, BATCH, |change| {
+                if change.revision > after {
+                    events.extend(filter.see(resource, change));
+                }
             });
-            let next = next.ok_or(TooOld)?;
-            let moved = next - self.next;
-            self.next = next;
-            if moved < BATCH as u64 || events.len() >= BATCH {
+            let replayed = replayed.ok_or(TooOld)?;
+            self.next = replayed.next;
+            self.reached = self.reached.max(replayed.reached);
+            if replayed.is_all {
+                self.reached = self.reached.max(applied);
+            }
+            if replayed.is_all || events.len() >= BATCH {
                 return Ok(events);
             }
         }
@@ -133,7 +152,7 @@ mod tests {
     use super::*;
 
     fn events(watcher: &mut Watcher) -> Vec<(EventKind, String, u64)> {
-        let events = watcher.take().unwrap().into_iter();
+        let events = watcher.take(Revision(0)).unwrap().into_iter();
         events
             .map(|(kind, entry)| (kind, entry.name().to_owned(), entry.revision().0))
             .collect()
@@ -151,7 +170,7 @@ mod tests {
     #[test]
     fn objects_come_into_view_and_leave_it() {
         let cache = Arc::new(cache());
-        let mut watcher = Watcher::after(Arc::clone(&cache), filter("a=1"), Revision(0)).unwrap();
+        let mut watcher = Watcher::after(Arc::clone(&cache), filter("a=1"), Revision(1)).unwrap();
         put(&cache, "x", r#"{"a":"1"}"#, 2);
         put(&cache, "y", r#"{"a":"2"}"#, 3);
         put(&cache, "y", r#"{"a":"1"}"#, 4);
@@ -182,5 +201,28 @@ mod tests {
             [(EventKind::Modified, "x".to_owned(), 3)]
         );
         writer.await.unwrap();
+    }
+
+    #[test]
+    fn changes_that_reach_the_cache_later_but_are_known_already_are_not_shown_again() {
+        let cache = Arc::new(cache());
+        put(&cache, "x", "{}", 2);
+        let mut watcher = Watcher::after(Arc::clone(&cache), filter(""), Revision(4)).unwrap();
+        put(&cache, "x", "{}", 3);
+        put(&cache, "y", "{}", 4);
+        assert_eq!(events(&mut watcher), []);
+        assert_eq!(watcher.reached(), Revision(4));
+        put(&cache, "y", "{}", 5);
+        let expected = [(EventKind::Modified, "y".to_owned(), 5)];
+        assert_eq!(events(&mut watcher), expected);
+    }
+
+    #[test]
+    fn a_watcher_of_nothing_that_is_wanted_comes_as_far_as_the_caches() {
+        let cache = Arc::new(cache());
+        put(&cache, "x", "{}", 2);
+        let mut watcher = Watcher::after(Arc::clone(&cache), filter("a=1"), Revision(2)).unwrap();
+        assert!(watcher.take(Revision(9)).unwrap().is_empty());
+        assert_eq!(watcher.reached(), Revision(9));
     }
 }
