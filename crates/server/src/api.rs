@@ -22,7 +22,7 @@ use crate::authorization::Authorization;
 use crate::health::Health;
 use crate::http::{
     Accept, Body, Query, RequestInfo, Verb, accepts_discovery, body_encoding, json, not_sniffed,
-    patch_type, read_limited, status, text, with_warnings,
+    patch_type, read_limited, respond, status, text, with_warnings,
 };
 use crate::metrics::Metrics;
 use crate::oidc::OidcDocuments;
@@ -249,7 +249,7 @@ impl Api {
             Verb::List => {
                 let options = ListOptions::parse(call.query, &target, false)?;
                 let listed = self.registry.list(&target, &options).await?;
-                Ok(present_list(self.registry.cache(resource)?, listed, &view))
+                present_list(self.registry.cache(resource)?, listed, &view).await
             }
             Verb::Watch => {
                 let options = WatchOptions::parse(call.query, &target)?;
@@ -257,11 +257,8 @@ impl Api {
                     .registry
                     .watch(&target, options, view, self.stop.clone())
                     .await?;
-                let mut response = Response::new(Body::Endless(Box::pin(events)));
-                let headers = response.headers_mut();
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
-                Ok(response)
+                let body = Body::Endless(Box::pin(events));
+                Ok(respond(StatusCode::OK, "application/json", body))
             }
             Verb::Create => self.create(call, &target, &view).await,
             Verb::Update => {
@@ -311,7 +308,7 @@ impl Api {
                     .registry
                     .delete_collection(&target, &list, &options)
                     .await?;
-                Ok(present_list(self.registry.cache(resource)?, listed, &view))
+                present_list(self.registry.cache(resource)?, listed, &view).await
             }
             Verb::Head | Verb::Options | Verb::Other | Verb::Post | Verb::Put => {
                 Err(Box::new(Status::method_not_allowed()))

@@ -23,8 +23,19 @@ pub enum Body {
     Whole(Option<Bytes>),
     /// Piece by piece, of this many bytes in all.
     Pieces(Box<dyn Iterator<Item = Bytes> + Send>, u64),
+    /// Piece by piece, each rendered when it is asked for. Other tasks have their turn in between.
+    Rendered(Box<dyn Iterator<Item = Bytes> + Send>, Turn),
     /// Piece by piece, with no end in sight.
     Endless(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+}
+
+/// Whose turn it is before the next piece of a [`Body::Rendered`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Turn {
+    /// The body's.
+    Own,
+    /// That of other tasks.
+    Others,
 }
 
 impl Body {
@@ -32,6 +43,11 @@ impl Body {
     #[must_use]
     pub fn empty() -> Self {
         Self::Whole(None)
+    }
+
+    /// A body whose pieces cost time to make.
+    pub(crate) fn rendered(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Self {
+        Self::Rendered(Box::new(pieces), Turn::Own)
     }
 }
 
@@ -47,6 +63,7 @@ impl std::fmt::Debug for Body {
         f.write_str(match self {
             Self::Whole(_) => "Body::Whole(..)",
             Self::Pieces(..) => "Body::Pieces(..)",
+            Self::Rendered(..) => "Body::Rendered(..)",
             Self::Endless(_) => "Body::Endless(..)",
         })
     }
@@ -67,6 +84,15 @@ impl HttpBody for Body {
                 *left = left.saturating_sub(piece.as_ref().map_or(0, |piece| piece.len() as u64));
                 piece
             }
+            Self::Rendered(_, turn @ Turn::Others) => {
+                *turn = Turn::Own;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Self::Rendered(pieces, turn) => {
+                *turn = Turn::Others;
+                pieces.next()
+            }
             Self::Endless(stream) => std::task::ready!(stream.as_mut().poll_next(context)),
         };
         Poll::Ready(next.map(|data| Ok(Frame::data(data))))
@@ -82,7 +108,7 @@ impl HttpBody for Body {
                 SizeHint::with_exact(whole.as_ref().map_or(0, |whole| whole.len() as u64))
             }
             Self::Pieces(_, left) => SizeHint::with_exact(*left),
-            Self::Endless(_) => SizeHint::default(),
+            Self::Rendered(..) | Self::Endless(_) => SizeHint::default(),
         }
     }
 }
@@ -146,6 +172,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
     use http_body_util::{Full, StreamBody};
 
     #[tokio::test]
@@ -154,6 +181,17 @@ mod tests {
             ["ab", "cd", ""].map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::from(piece))));
         let body = StreamBody::new(futures_util::stream::iter(pieces));
         assert_eq!(read_limited(body).await.unwrap(), "abcd");
+    }
+
+    #[tokio::test]
+    async fn others_have_their_turn_between_rendered_pieces() {
+        let pieces = ["ab", "cd"].map(Bytes::from).into_iter();
+        let mut body = Body::rendered(pieces);
+        let first = body.frame().now_or_never().flatten();
+        assert_eq!(first.unwrap().unwrap().into_data().unwrap(), "ab");
+        assert!(body.frame().now_or_never().is_none());
+        let rest = body.collect().await.unwrap();
+        assert_eq!(rest.to_bytes(), "cd");
     }
 
     #[tokio::test]

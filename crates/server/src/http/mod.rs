@@ -16,4 +16,4 @@ pub(crate) use negotiate::{
 };
 pub(crate) use query::Query;
 pub(crate) use request_info::{RequestInfo, Verb};
-pub(crate) use response::{json, not_sniffed, status, text, with_warnings};
+pub(crate) use response::{json, not_sniffed, respond, status, text, with_warnings};

@@ -54,7 +54,7 @@ pub(crate) fn not_sniffed(mut response: Response<Body>) -> Response<Body> {
 }
 
 /// A body of this content type; answers of the API are never cached by anyone between.
-pub(super) fn respond(code: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+pub(crate) fn respond(code: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = code;
     let headers = response.headers_mut();
