@@ -1,5 +1,6 @@
 //! May they: RBAC over what the caches hold, always as new as the caches.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -19,6 +20,8 @@ pub(crate) struct Authorization {
     masters: PrivilegedGroup,
     index: Mutex<RbacIndex>,
     snapshot: ArcSwap<RbacSnapshot>,
+    /// Whether the index changed since the snapshot was taken.
+    is_stale: AtomicBool,
 }
 
 impl Authorization {
@@ -27,6 +30,7 @@ impl Authorization {
             masters: PrivilegedGroup::masters(),
             index: Mutex::default(),
             snapshot: ArcSwap::default(),
+            is_stale: AtomicBool::new(false),
         }
     }
 
@@ -41,6 +45,7 @@ impl Authorization {
     }
 
     fn with_index<T>(&self, change: impl FnOnce(&mut RbacIndex) -> T) -> T {
+        self.is_stale.store(true, Ordering::Relaxed);
         change(&mut self.index.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -79,8 +84,13 @@ impl Observer for Authorization {
     }
 
     fn settle(&self) {
+        // One task tells of changes and settles them.
+        if !self.is_stale.load(Ordering::Relaxed) {
+            return;
+        }
         let snapshot = self.with_index(|index| index.snapshot());
         self.snapshot.store(Arc::new(snapshot));
+        self.is_stale.store(false, Ordering::Relaxed);
     }
 }
 
