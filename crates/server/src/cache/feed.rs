@@ -31,6 +31,7 @@ impl Feed {
                 start_after: after.as_deref(),
                 limit: Some(PAGE),
                 revision,
+                count: false,
             };
             let page = self.store.range(request).await?;
             revision = Some(page.revision);
