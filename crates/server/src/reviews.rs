@@ -1,5 +1,6 @@
 //! Computed answers: who a token is, who I am, and what someone may do. Nothing is stored.
 
+use std::fmt;
 use std::sync::Arc;
 
 use burgee_authz::review;
@@ -23,7 +24,6 @@ use crate::http::Encoding;
 use crate::registry::{Expected, Input, Result, Target, WriteOptions};
 
 /// A computed answer.
-#[derive(Debug)]
 pub(crate) struct Reviewed {
     /// Compact JSON.
     pub(crate) json: String,
@@ -31,14 +31,33 @@ pub(crate) struct Reviewed {
     pub(crate) warnings: Vec<String>,
 }
 
+impl fmt::Debug for Reviewed {
+    /// Never shows the answer, which can hold a fresh token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reviewed")
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A request for a computed answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub(crate) target: Target<'a>,
     pub(crate) body: &'a [u8],
     pub(crate) encoding: Encoding,
     pub(crate) options: &'a WriteOptions,
     pub(crate) user: &'a Arc<UserInfo>,
+}
+
+impl fmt::Debug for Question<'_> {
+    /// Never shows the body, which can hold a token under review.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question")
+            .field("target", &self.target)
+            .field("encoding", &self.encoding)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Api {
@@ -232,4 +251,40 @@ fn canonical<T: Serialize>(expected: &Expected, answer: T) -> Result<String> {
     let decoded = decode::conform(value_of(answer)?, *schema);
     let decoded = decoded.map_err(|error| Box::new(Status::internal(&error.to_string())))?;
     Ok(encode::object(api_version, kind, &decoded.value, *schema))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+
+    #[test]
+    fn debug_output_keeps_tokens() {
+        let query = crate::http::Query::default();
+        let question = Question {
+            target: Target {
+                resource: burgee_resources::find("authentication.k8s.io", "v1", "tokenreviews")
+                    .unwrap(),
+                namespace: "",
+                name: "",
+                subresource: "",
+            },
+            body: br#"{"spec":{"token":"hunter2"}}"#,
+            encoding: Encoding::Json,
+            options: &WriteOptions::parse("CreateOptions", &query, &HeaderMap::new(), false)
+                .unwrap(),
+            user: &Arc::new(UserInfo::named("a")),
+        };
+        let body = format!("{:?}", question.body);
+        let shown = format!("{question:?}");
+        assert!(
+            !shown.contains("hunter2") && !shown.contains(&body),
+            "{shown}"
+        );
+        let reviewed = Reviewed {
+            json: r#"{"status":{"token":"hunter2"}}"#.to_owned(),
+            warnings: Vec::new(),
+        };
+        assert_eq!(format!("{reviewed:?}"), "Reviewed { warnings: [], .. }");
+    }
 }

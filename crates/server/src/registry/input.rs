@@ -1,5 +1,7 @@
 //! From a request's body to an object of the right kind.
 
+use std::fmt;
+
 use burgee_patch::resets_managed_fields;
 use burgee_resources::Resource;
 use burgee_wire::decode::{self, Problem};
@@ -12,7 +14,6 @@ use super::{FieldValidation, Result};
 use crate::http::Encoding;
 
 /// A decoded body.
-#[derive(Debug)]
 pub(crate) struct Input {
     /// The object in canonical form, without `kind` and `apiVersion`.
     pub(crate) value: Value,
@@ -20,6 +21,16 @@ pub(crate) struct Input {
     pub(crate) warnings: Vec<String>,
     /// Whether the client wants who owns what to be forgotten.
     pub(crate) resets_owners: bool,
+}
+
+impl fmt::Debug for Input {
+    /// Never shows the value, which can be a Secret or carry a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("warnings", &self.warnings)
+            .field("resets_owners", &self.resets_owners)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Input {
@@ -55,8 +66,23 @@ pub(crate) fn parse_body(
     }
 }
 
-/// The limits on YAML, which can say much in few bytes: nodes, aliases and depth.
+/// How much stack YAML is parsed on. Its parser recurses, with frames so large that as deep as its own
+/// limit allows it needs more than a thread has by default.
+const YAML_STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Parses YAML on a stack that is large enough.
 fn yaml(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(YAML_STACK_BYTES);
+        let parsing = thread.spawn_scoped(scope, || parse_yaml(bytes));
+        let parsing = parsing.map_err(|error| error.to_string())?;
+        let failed = |_| Err("the YAML parser failed".to_owned());
+        parsing.join().unwrap_or_else(failed)
+    })
+}
+
+/// The limits on YAML, which can say much in few bytes: nodes, aliases and depth.
+fn parse_yaml(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let parse = |duplicates| {
         let options = serde_saphyr::options! {
@@ -234,6 +260,14 @@ mod tests {
             let error = decode(body, Encoding::Json, FieldValidation::Strict).unwrap_err();
             assert_eq!((error.code, error.message), (400, message));
         }
+    }
+
+    #[test]
+    fn debug_output_keeps_what_the_body_said() {
+        let body = r#"{"data":{"a":"hunter2"}}"#;
+        let input = decode(body, Encoding::Json, FieldValidation::Strict).unwrap();
+        let shown = format!("{input:?}");
+        assert_eq!(shown, "Input { warnings: [], resets_owners: false, .. }");
     }
 
     #[test]
