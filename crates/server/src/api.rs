@@ -121,7 +121,7 @@ impl Api {
         match path {
             "/" => json_bytes(&self.documents.root(ROOT_PATHS), accept),
             "/version" | "/version/" => json(StatusCode::OK, self.version.to_string(), accept),
-            "/metrics" => self.metrics.render(),
+            "/metrics" => self.metrics.render(headers),
             "/openapi/v2" => self.openapi_v2(headers),
             "/openapi/v3" => {
                 let index = self.documents.openapi_v3_index();

@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::Duration;
 
 use burgee_authn::{Authentication, AuthenticationLayer, CloseConnection, PeerCertificates};
 use burgee_identity::{Authenticated, UserInfo, names};
@@ -19,14 +19,16 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tower::{Layer as _, Service};
 use uuid::Uuid;
 
 use crate::api::{Api, Call};
-use crate::http::{Accept, Body, Query, RequestInfo, Verb, status};
+use crate::http::{Accept, Body, Bounded, Query, RequestInfo, Verb, status};
 use crate::impersonation::impersonate;
 use crate::listener::{Handler, Peer};
+use crate::metrics::InFlight;
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 /// The longest audit id that is taken from a client.
@@ -35,6 +37,9 @@ const MAX_AUDIT_ID: usize = 64;
 const MAX_READS: usize = 400;
 /// How many writes may be under way at once (upstream's `--max-mutating-requests-inflight`).
 const MAX_WRITES: usize = 200;
+
+/// How long an answer may take to be sent however late it is, so that a time-out can be told.
+const MIN_SENDING: Duration = Duration::from_secs(5);
 
 /// The body of a request: from a connection, or from within the process.
 type RequestBody = Either<Incoming, Full<Bytes>>;
@@ -48,8 +53,8 @@ pub(crate) struct Frontend {
 impl Frontend {
     pub(crate) fn new(api: Arc<Api>, layer: &AuthenticationLayer) -> Self {
         let limits = Limits {
-            reads: Semaphore::new(MAX_READS),
-            writes: Semaphore::new(MAX_WRITES),
+            reads: Arc::new(Semaphore::new(MAX_READS)),
+            writes: Arc::new(Semaphore::new(MAX_WRITES)),
         };
         let answering = Answering {
             api,
@@ -69,13 +74,17 @@ impl Frontend {
     ) -> Response<Body> {
         request.extensions_mut().insert(Authenticated::new(user));
         let request = request.map(|body| Either::Right(Full::new(body)));
-        let Ok(response) = self.answering.clone().call(prepare(request)).await;
+        let Ok(mut response) = self.answering.clone().call(prepare(request)).await;
+        // There is no client who could be slow to read.
+        response.extensions_mut().remove::<Arc<UnderWay>>();
         response
     }
 }
 
 impl Handler for Frontend {
-    async fn handle(&self, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    type Body = Bounded;
+
+    async fn handle(&self, mut request: Request<Incoming>, peer: Peer) -> Response<Bounded> {
         let begun = Instant::now();
         let audit_id = audit_id(&request);
         request.extensions_mut().remove::<PeerCertificates>();
@@ -112,8 +121,26 @@ impl Handler for Frontend {
                 .metrics
                 .answered(&subject.info, response.status(), took);
         }
-        response
+        let under_way = response.extensions_mut().remove::<Arc<UnderWay>>();
+        let deadline = match (&under_way, response.body()) {
+            (_, Body::Endless(_)) => None,
+            (Some(under_way), _) => Some(under_way.deadline),
+            (None, _) => Some(begun + self.answering.api.request_timeout),
+        };
+        let deadline = deadline.map(|deadline| deadline.max(Instant::now() + MIN_SENDING));
+        if let Some(deadline) = deadline {
+            peer.request.answer_by(deadline);
+        }
+        response.map(|body| Bounded::new(body, deadline, (peer.request, under_way)))
     }
+}
+
+/// What an admitted request takes until its answer is sent.
+struct UnderWay {
+    deadline: Instant,
+    _in_flight: InFlight,
+    /// Not there for administrators, who are let in when there is no room.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The same answer without its content, which HTTP/2 does not leave out by itself.
@@ -164,8 +191,8 @@ fn new_audit_id() -> Uuid {
 }
 
 struct Limits {
-    reads: Semaphore,
-    writes: Semaphore,
+    reads: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
 }
 
 /// The service behind authentication.
@@ -222,23 +249,28 @@ impl Answering {
         } else {
             &self.limits.writes
         };
-        let permit = semaphore.try_acquire();
-        if permit.is_err() && !user.in_group(names::MASTERS) {
+        let permit = Arc::clone(semaphore).try_acquire_owned().ok();
+        if permit.is_none() && !user.in_group(names::MASTERS) {
             let message = "Too many requests, please try again later.";
             return status(&Status::too_many_requests(message, 1), shown);
         }
-        let metrics = &self.api.metrics;
-        metrics.in_flight(is_read, 1);
         let limit = timeout_of(query).map_or(self.api.request_timeout, |asked| {
             asked.min(self.api.request_timeout)
         });
-        let outcome = tokio::time::timeout(limit, self.guarded(&head, &subject, &user, body)).await;
-        metrics.in_flight(is_read, -1);
-        outcome.unwrap_or_else(|_| {
+        let under_way = UnderWay {
+            deadline: Instant::now() + limit,
+            _in_flight: self.api.metrics.in_flight(is_read),
+            _permit: permit,
+        };
+        let answer = self.guarded(&head, &subject, &user, body);
+        let outcome = tokio::time::timeout_at(under_way.deadline, answer).await;
+        let mut response = outcome.unwrap_or_else(|_| {
             let message =
                 "request did not complete within requested timeout - context deadline exceeded";
             status(&Status::timeout(message), shown)
-        })
+        });
+        response.extensions_mut().insert(Arc::new(under_way));
+        response
     }
 
     /// A bug in one request's code ends that request alone.
@@ -271,9 +303,9 @@ impl Answering {
 }
 
 /// The `timeout` parameter, such as `30s` or `1m30s`.
-fn timeout_of(query: &Query) -> Option<std::time::Duration> {
+fn timeout_of(query: &Query) -> Option<Duration> {
     let text = query.first("timeout")?;
     let span: jiff::SignedDuration = text.parse().ok()?;
-    let timeout = std::time::Duration::try_from(span).ok()?;
+    let timeout = Duration::try_from(span).ok()?;
     (!timeout.is_zero()).then_some(timeout)
 }

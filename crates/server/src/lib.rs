@@ -45,6 +45,7 @@ mod lookups;
 mod metrics;
 mod observers;
 mod oidc;
+mod open_requests;
 mod registry;
 mod reviews;
 mod server;

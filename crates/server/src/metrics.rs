@@ -1,12 +1,13 @@
-//! What is counted, by upstream's names, in the OpenMetrics text format.
+//! What is counted, by upstream's names, in Prometheus' text format or as OpenMetrics.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use burgee_authn::{ActiveFetch, AttemptResult, CacheStatus, FetchStatus, UserLabel};
 use burgee_service_account::TokenUse;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
@@ -15,7 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::http::{Body, RequestInfo};
+use crate::http::{Body, RequestInfo, Verb, accepts_openmetrics};
 
 /// Everything that the server counts.
 pub(crate) struct Metrics {
@@ -226,12 +227,15 @@ impl Metrics {
         }
     }
 
-    /// One request more, or one less, is under way.
-    pub(crate) fn in_flight(&self, is_read: bool, change: i64) {
+    /// One request more is under way, until the answer is dropped.
+    pub(crate) fn in_flight(self: &Arc<Self>, is_read: bool) -> InFlight {
         let request_kind = if is_read { "readOnly" } else { "mutating" };
-        self.in_flight
-            .get_or_create(&KindLabels { request_kind })
-            .inc_by(change);
+        let labels = KindLabels { request_kind };
+        self.in_flight.get_or_create(&labels).inc();
+        InFlight {
+            metrics: Arc::clone(self),
+            labels,
+        }
     }
 
     /// A request was answered. A watch has no duration worth counting.
@@ -246,7 +250,7 @@ impl Metrics {
             resource: found.map_or("", |resource| resource.plural),
             scope: scope(info, found.is_some()),
             subresource: subresource.map_or("", |subresource| subresource.name),
-            verb: info.verb.as_str(),
+            verb: verb_label(info.verb),
             version: found.map_or("", |resource| resource.version),
         };
         if let Some(took) = took {
@@ -261,19 +265,84 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
     }
 
-    /// `/metrics`.
-    pub(crate) fn render(&self) -> Response<Body> {
+    /// `/metrics`, as OpenMetrics for those who ask for it.
+    pub(crate) fn render(&self, headers: &HeaderMap) -> Response<Body> {
         let mut body = String::new();
         if text::encode(&mut body, &self.registry).is_err() {
             body.clear();
         }
+        let content_type = match accepts_openmetrics(headers) {
+            true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            false => {
+                body = classic(&body);
+                "text/plain; version=0.0.4; charset=utf-8"
+            }
+        };
         let mut response = Response::new(Body::from(body));
-        let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         response
     }
+}
+
+/// A request that counts as under way. Dropping it is enough, however the request ended.
+pub(crate) struct InFlight {
+    metrics: Arc<Metrics>,
+    labels: KindLabels,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.metrics.in_flight.get_or_create(&self.labels).dec();
+    }
+}
+
+/// The verb as upstream's metrics spell it: that of HTTP where there is one.
+fn verb_label(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Create | Verb::Post => "POST",
+        Verb::Delete => "DELETE",
+        Verb::DeleteCollection => "DELETECOLLECTION",
+        Verb::Get | Verb::Head => "GET",
+        Verb::List => "LIST",
+        Verb::Options | Verb::Other => "other",
+        Verb::Patch => "PATCH",
+        Verb::Put | Verb::Update => "PUT",
+        Verb::Watch => "WATCH",
+    }
+}
+
+/// OpenMetrics text in the older text format (version 0.0.4), which names the samples of a counter
+/// where OpenMetrics names their family, calls the unknown untyped, and knows neither units nor an
+/// end.
+fn classic(openmetrics: &str) -> String {
+    let mut text = String::with_capacity(openmetrics.len());
+    // The description comes before the type, which decides what both lines are about.
+    let mut description = None;
+    for line in openmetrics.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            description = rest.split_once(' ');
+        } else if let Some((name, kind)) = type_line(line) {
+            let (suffix, kind) = match kind {
+                "counter" => ("_total", kind),
+                "unknown" => ("", "untyped"),
+                kind => ("", kind),
+            };
+            if let Some((_, description)) = description.take() {
+                text.push_str(&format!("# HELP {name}{suffix} {description}\n"));
+            }
+            text.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
+        } else if !line.starts_with('#') {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn type_line(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix("# TYPE ")?.split_once(' ')
 }
 
 fn scope(info: &RequestInfo, known: bool) -> &'static str {
@@ -347,5 +416,130 @@ impl burgee_authn::Metrics for Metrics {
             TokenUse::Valid => self.tokens_valid.inc(),
             TokenUse::WithoutAudience => self.tokens_without_audience.inc(),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Query;
+    use http::Method;
+    use http::header::ACCEPT;
+    use http_body_util::BodyExt as _;
+
+    async fn rendered(metrics: &Metrics, accept: Option<&'static str>) -> (String, String) {
+        let mut headers = HeaderMap::new();
+        if let Some(accept) = accept {
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        }
+        let response = metrics.render(&headers);
+        let content_type = response.headers()[CONTENT_TYPE]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (content_type, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn answered(metrics: &Metrics, method: &Method, path: &str, query: &str) {
+        let info = RequestInfo::parse(method, path, &Query::parse(query));
+        metrics.answered(&info, StatusCode::OK, Some(Duration::from_millis(30)));
+    }
+
+    #[tokio::test]
+    async fn the_older_text_format_names_samples() {
+        let metrics = Metrics::new();
+        answered(&metrics, &Method::GET, "/api/v1/secrets", "");
+        burgee_authn::Metrics::user(&metrics, UserLabel::Admin);
+        let (content_type, text) = rendered(&metrics, None).await;
+        assert_eq!(content_type, "text/plain; version=0.0.4; charset=utf-8");
+        let sample = "apiserver_request_total{code=\"200\",group=\"\",resource=\"secrets\",scope=\"cluster\",subresource=\"\",verb=\"LIST\",version=\"v1\"} 1";
+        for line in [
+            "# HELP apiserver_request_total Answered requests.",
+            "# TYPE apiserver_request_total counter",
+            sample,
+            "# TYPE apiserver_request_duration_seconds histogram",
+            "# TYPE authenticated_user_requests untyped",
+            "authenticated_user_requests{username=\"admin\"} 1",
+        ] {
+            assert!(text.lines().any(|own| own == line), "{line} in {text}");
+        }
+        assert!(
+            !text.contains("# EOF") && !text.contains("# UNIT"),
+            "{text}"
+        );
+        // Every sample belongs to the family whose type was said last.
+        let mut family = "";
+        for line in text.lines() {
+            match type_line(line) {
+                Some((name, _)) => family = name,
+                None => assert!(
+                    line.trim_start_matches("# HELP ").starts_with(family)
+                        || line.starts_with("# HELP"),
+                    "{line}"
+                ),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn openmetrics_goes_to_those_who_ask_for_it() {
+        let metrics = Metrics::new();
+        answered(&metrics, &Method::GET, "/api/v1/secrets", "");
+        let prometheus =
+            "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        let (content_type, text) = rendered(&metrics, Some(prometheus)).await;
+        assert_eq!(
+            content_type,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        );
+        assert!(text.contains("# TYPE apiserver_request counter\n") && text.ends_with("# EOF\n"));
+        for accept in [
+            "text/plain",
+            "*/*",
+            "application/json",
+            "text/plain, application/openmetrics-text;q=0.5",
+        ] {
+            let (content_type, _) = rendered(&metrics, Some(accept)).await;
+            assert!(content_type.starts_with("text/plain"), "{accept}");
+        }
+    }
+
+    #[test]
+    fn verbs_are_spelled_as_upstream() {
+        let one = "/api/v1/namespaces/a/secrets/b";
+        let all = "/api/v1/namespaces/a/secrets";
+        let table = [
+            (Method::GET, one, "", "GET"),
+            (Method::HEAD, one, "", "GET"),
+            (Method::GET, all, "", "LIST"),
+            (Method::GET, all, "watch=1", "WATCH"),
+            (Method::POST, all, "", "POST"),
+            (Method::PUT, one, "", "PUT"),
+            (Method::PATCH, one, "", "PATCH"),
+            (Method::DELETE, one, "", "DELETE"),
+            (Method::DELETE, all, "", "DELETECOLLECTION"),
+            (Method::GET, "/healthz", "", "GET"),
+            (Method::TRACE, "/healthz", "", "other"),
+        ];
+        for (method, path, query, expected) in table {
+            let info = RequestInfo::parse(&method, path, &Query::parse(query));
+            assert_eq!(verb_label(info.verb), expected, "{method} {path}?{query}");
+        }
+    }
+
+    #[test]
+    fn a_request_counts_as_under_way_until_it_is_dropped() {
+        let metrics = Arc::new(Metrics::new());
+        let reads = KindLabels {
+            request_kind: "readOnly",
+        };
+        let under_way = || metrics.in_flight.get_or_create(&reads).get();
+        let (first, second) = (metrics.in_flight(true), metrics.in_flight(true));
+        assert_eq!(under_way(), 2);
+        drop(first);
+        assert_eq!(under_way(), 1);
+        drop(second);
+        assert_eq!(under_way(), 0);
     }
 }

@@ -264,6 +264,7 @@ impl Server {
             listeners,
             Arc::new(tls),
             Arc::clone(&frontend),
+            listener::Timeouts::default(),
             stop.clone(),
             config.shutdown_grace,
         ));

@@ -2,6 +2,7 @@
 //! form the answer goes back.
 
 mod body;
+mod bounded;
 mod indent;
 mod negotiate;
 mod query;
@@ -10,9 +11,11 @@ mod response;
 
 pub use body::Body;
 pub(crate) use body::read_limited;
+pub(crate) use bounded::Bounded;
 pub(crate) use indent::indent;
 pub(crate) use negotiate::{
-    Accept, Encoding, Form, Shape, accepts_discovery, body_encoding, patch_type,
+    Accept, Encoding, Form, Shape, accepts_discovery, accepts_openmetrics, body_encoding,
+    patch_type,
 };
 pub(crate) use query::Query;
 pub(crate) use request_info::{RequestInfo, Verb};

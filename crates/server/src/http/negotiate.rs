@@ -105,6 +105,17 @@ pub(crate) fn accepts_discovery(headers: &HeaderMap) -> Option<&'static str> {
     })
 }
 
+/// Whether the client would rather have OpenMetrics than Prometheus' older text format.
+pub(crate) fn accepts_openmetrics(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let wanted = |clause: Clause<'_>| match clause.media {
+        "application/openmetrics-text" => Some(true),
+        "text/plain" | "text/*" | "*/*" => Some(false),
+        _ => None,
+    };
+    accept.is_some_and(|accept| clauses(accept).into_iter().find_map(wanted) == Some(true))
+}
+
 /// One media range of an `Accept` header.
 struct Clause<'a> {
     media: &'a str,
