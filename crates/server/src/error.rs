@@ -1,14 +1,17 @@
-//! Why a server could not start.
+//! Why a server could not start, or go on.
 
 use burgee_wire::Status;
 
-/// Why a server could not start.
+/// Why a server could not start, or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// An authenticator cannot be set up.
     #[error(transparent)]
     Authentication(#[from] burgee_authn::Error),
+    /// A task that lives as long as the server ended by itself. Start the server again.
+    #[error("the server broke: {0} ended by itself")]
+    Ended(&'static str),
     /// A socket cannot be used.
     #[error("cannot take over a listening socket")]
     Listener(#[source] std::io::Error),

@@ -2,18 +2,27 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use burgee_store::Store;
 use http::{Response, StatusCode};
+use tokio::task::AbortHandle;
 
+use crate::cache::Caches;
 use crate::http::{Body, Query, text};
 
 /// The key that is read to see whether the store answers. It need not be there.
 const PROBED: &str = "/registry/health";
 
+/// How long memory may take to get to what is stored, before it counts as cut off.
+const CATCH_UP: Duration = Duration::from_secs(3);
+
 /// What the health endpoints look at.
 pub(crate) struct Health {
     store: Arc<dyn Store>,
+    caches: Arc<Caches>,
+    /// The task that brings to the caches what is stored.
+    feed: AbortHandle,
     started: AtomicBool,
     stopping: AtomicBool,
 }
@@ -57,9 +66,11 @@ const ENDPOINTS: [(&str, &[Check]); 3] = [
 ];
 
 impl Health {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, caches: Arc<Caches>, feed: AbortHandle) -> Self {
         Self {
             store,
+            caches,
+            feed,
             started: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         }
@@ -117,10 +128,83 @@ impl Health {
 
     async fn passes(&self, check: Check) -> bool {
         match check {
-            Check::Ping | Check::Caches => true,
+            Check::Caches => !self.feed.is_finished() && self.catches_up().await,
+            Check::Ping => true,
             Check::Shutdown => !self.stopping.load(Ordering::Acquire),
             Check::Startup => self.started.load(Ordering::Acquire),
             Check::Store => self.store.get(PROBED, None).await.is_ok(),
         }
+    }
+
+    /// Whether what is stored now gets to the caches soon.
+    async fn catches_up(&self) -> bool {
+        match self.store.revision().await {
+            Ok(revision) => self.caches.reach(revision, CATCH_UP).await,
+            Err(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::{self, Change, Observer};
+    use crate::faults::Faulty;
+    use burgee_resources::Resource;
+    use http_body_util::BodyExt as _;
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn reset(&self, _: &Caches) {}
+        fn observe(&self, _: &'static Resource, _: &Change) {}
+        fn settle(&self) {}
+    }
+
+    async fn ready(health: &Health) -> (u16, String) {
+        let response = health.answer("/readyz", &Query::default()).await.unwrap();
+        let code = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (code, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn health(store: &Arc<Faulty>) -> (Health, tokio::task::JoinHandle<()>) {
+        let store = Arc::clone(store) as Arc<dyn Store>;
+        let (caches, feed) = cache::start(Arc::clone(&store), Arc::new(Nobody))
+            .await
+            .unwrap();
+        let health = Health::new(store, caches, feed.abort_handle());
+        health.started();
+        (health, feed)
+    }
+
+    #[tokio::test]
+    async fn readiness_follows_the_feed() {
+        let store = Faulty::new();
+        let (health, feed) = health(&store).await;
+        store.create("/registry/x", "{}".into()).await.unwrap();
+        assert_eq!(ready(&health).await, (200, "ok".to_owned()));
+        feed.abort();
+        assert!(feed.await.unwrap_err().is_cancelled());
+        let (code, report) = ready(&health).await;
+        assert_eq!(code, 500);
+        assert!(
+            report.contains("[-]informer-sync failed: reason withheld\n"),
+            "{report}"
+        );
+        let live = health.answer("/livez", &Query::default()).await.unwrap();
+        assert_eq!(live.status(), 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_that_does_not_get_on_fails_readiness() {
+        let store = Faulty::new();
+        store.stall_watches();
+        let (health, _feed) = health(&store).await;
+        assert_eq!(ready(&health).await.0, 200);
+        store.create("/registry/x", "{}".into()).await.unwrap();
+        let (code, report) = ready(&health).await;
+        assert_eq!(code, 500);
+        assert!(report.contains("[-]informer-sync failed"), "{report}");
     }
 }

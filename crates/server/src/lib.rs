@@ -36,6 +36,8 @@ mod api;
 mod authorization;
 mod cache;
 mod error;
+#[cfg(test)]
+mod faults;
 mod frontend;
 mod health;
 mod http;

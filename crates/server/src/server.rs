@@ -18,8 +18,9 @@ use burgee_store::Store;
 use bytes::Bytes;
 use http::{Request, Response};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::Api;
 use crate::authorization::Authorization;
@@ -179,7 +180,7 @@ impl VersionInfo {
     }
 }
 
-/// A server that answers requests.
+/// A server that answers requests. Dropping it stops it without waiting.
 pub struct Server {
     addresses: Vec<SocketAddr>,
     frontend: Arc<Frontend>,
@@ -187,7 +188,8 @@ pub struct Server {
     stop: CancellationToken,
     stop_watches: CancellationToken,
     serving: JoinHandle<()>,
-    feeding: JoinHandle<()>,
+    feeding: AbortOnDropHandle<()>,
+    _stop_on_drop: [DropGuard; 2],
 }
 
 impl std::fmt::Debug for Server {
@@ -217,7 +219,13 @@ impl Server {
         let observers = Arc::new(Observers::new(Arc::clone(&authorization)));
         let observer = Arc::clone(&observers) as Arc<dyn cache::Observer>;
         let (caches, feeding) = cache::start(Arc::clone(&store), observer).await?;
+        let feeding = AbortOnDropHandle::new(feeding);
         let metrics = Arc::new(Metrics::new());
+        let health = Health::new(
+            Arc::clone(&store),
+            Arc::clone(&caches),
+            feeding.abort_handle(),
+        );
         let lookups = Lookups {
             caches: Arc::clone(&caches),
             store: Arc::clone(&store),
@@ -252,7 +260,7 @@ impl Server {
                 },
             ),
             oidc: tokens.documents,
-            health: Health::new(store),
+            health,
             metrics,
             clock,
             version: serde_json::to_value(&config.version).unwrap_or_default(),
@@ -272,14 +280,16 @@ impl Server {
             addresses,
             frontend,
             api,
+            _stop_on_drop: [stop.clone().drop_guard(), stop_watches.clone().drop_guard()],
             stop,
             stop_watches,
             serving,
             feeding,
         };
-        startup::reconcile(&server.api.registry)
-            .await
-            .map_err(Error::Startup)?;
+        if let Err(failure) = startup::reconcile(&server.api.registry).await {
+            server.stop().await;
+            return Err(Error::Startup(failure));
+        }
         server.api.health.started();
         Ok(server)
     }
@@ -298,21 +308,46 @@ impl Server {
         }
     }
 
+    /// Waits for ever, or until a part of the server ends without having been told to, which takes
+    /// a defect. The server is not of much use then, and should be stopped and started again.
+    ///
+    /// Dropping the future before it is ready loses nothing.
+    pub async fn broken(&mut self) -> Error {
+        let (fed, served) = (self.feeding.is_finished(), self.serving.is_finished());
+        tokio::select! {
+            () = ended(fed, &mut self.feeding) => Error::Ended("following the store"),
+            () = ended(served, &mut self.serving) => Error::Ended("serving connections"),
+        }
+    }
+
     /// Says that it is not ready, so that load balancers look elsewhere; it goes on answering.
     pub fn begin_stop(&self) {
         self.api.health.stopping();
     }
 
-    /// Stops in order: says that it is not ready, ends watches, answers what is under way, and waits
-    /// for connections to close, at most the configured grace.
+    /// Stops in order: says that it is not ready, ends watches, answers what is under way, waits for
+    /// connections to close, at most the configured grace, and ends those that are left. Nothing of
+    /// it runs any more when this returns.
     pub async fn stop(self) {
         self.begin_stop();
         self.stop_watches.cancel();
         self.stop.cancel();
-        if let Err(error) = self.serving.await {
-            tracing::error!(%error, "serving ended badly");
-        }
+        let mut serving = self.serving;
+        ended(serving.is_finished(), &mut serving).await;
         self.feeding.abort();
+        ended(self.feeding.is_finished(), self.feeding).await;
+    }
+}
+
+/// Waits for a task. One that is finished may not be asked again.
+async fn ended(is_finished: bool, task: impl Future<Output = Result<(), JoinError>>) {
+    if is_finished {
+        return;
+    }
+    if let Err(error) = task.await
+        && !error.is_cancelled()
+    {
+        tracing::error!(%error, "a task of the server ended badly");
     }
 }
 
@@ -433,4 +468,87 @@ fn chain(
         Arc::new(builder.build(Arc::clone(clock), counted())?),
         hints,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::Faulty;
+    use burgee_identity::SystemClock;
+    use burgee_jose::{Algorithm, PrivateKey};
+    use futures_util::FutureExt as _;
+    use http_body_util::BodyExt as _;
+
+    fn config(listeners: Vec<std::net::TcpListener>) -> Config {
+        let tls = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = rustls_pki_types::PrivateKeyDer::try_from(tls.signing_key.serialize_der());
+        let certificate = ServingCertificate::new(vec![tls.cert.der().clone()], key.unwrap());
+        let signing_key = SigningKey::new(PrivateKey::generate(Algorithm::Es256).unwrap());
+        let issuer = "https://kubernetes.default.svc";
+        let certificate = Arc::new(certificate.unwrap());
+        Config::new(listeners, certificate, issuer, Arc::new(signing_key))
+    }
+
+    async fn start(store: &Arc<Faulty>, config: Config) -> Result<Server, Error> {
+        let store = Arc::clone(store) as Arc<dyn Store>;
+        Server::start(config, store, Arc::new(SystemClock::new())).await
+    }
+
+    async fn ask(server: &Server, path: &str) -> (u16, String) {
+        let admin = Arc::new(UserInfo::named("admin").with_groups(["system:masters"]));
+        let request = Request::get(path).body(Bytes::new()).unwrap();
+        let response = server.local_client().send(request, admin).await;
+        let code = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (code, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_feed_ends_is_broken_and_not_ready() {
+        let store = Faulty::new();
+        let mut server = start(&store, config(Vec::new())).await.unwrap();
+        assert_eq!(ask(&server, "/readyz").await, (200, "ok".to_owned()));
+        assert!(server.broken().now_or_never().is_none());
+        server.feeding.abort();
+        for _ in 0..2 {
+            let error = server.broken().await;
+            assert!(matches!(error, Error::Ended("following the store")));
+        }
+        assert_eq!(ask(&server, "/readyz").await.0, 500);
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_cannot_start_leaves_nothing_running() {
+        let store = Faulty::new();
+        store.refuse_writes();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let outcome = start(&store, config(vec![listener])).await;
+        assert!(matches!(outcome, Err(Error::Startup(_))));
+        assert_eq!(Arc::strong_count(&store), 1);
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_breaks_off_is_no_longer_under_way() {
+        let store = Faulty::new();
+        let server = start(&store, config(Vec::new())).await.unwrap();
+        let under_way = async || {
+            let (_, text) = ask(&server, "/metrics").await;
+            let name = "apiserver_current_inflight_requests{request_kind=\"readOnly\"} ";
+            let mut counts = text.lines().filter_map(|line| line.strip_prefix(name));
+            counts.next().unwrap().parse::<u32>().unwrap()
+        };
+        // The question itself is one.
+        assert_eq!(under_way().await, 1);
+        store.stall_reads();
+        {
+            let mut stalled = Box::pin(ask(&server, "/readyz"));
+            assert!((&mut stalled).now_or_never().is_none());
+            assert_eq!(under_way().await, 2);
+        }
+        assert_eq!(under_way().await, 1);
+        server.stop().await;
+    }
 }
