@@ -1,5 +1,11 @@
 //! Who may write what, and what writes leave behind, through the server's whole stack but the socket.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
+
 use std::sync::Arc;
 
 use burgee_identity::{SystemClock, UserInfo};
