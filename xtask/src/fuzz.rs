@@ -53,7 +53,9 @@ pub(crate) fn smoke() -> Result<()> {
             .arg(format!("--target-dir={}", output.display()))
             // With a target named, build scripts and macros stay free of the flags.
             .arg(format!("--target={host}"))
-            .env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\x1f")),
+            .env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\x1f"))
+            // Built more often than run for long.
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
     )?;
     let targets = targets(&fuzz)?;
     let programs = output.join(host).join("release");
