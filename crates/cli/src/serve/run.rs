@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use burgee_controllers::Controller;
 use burgee_identity::{Clock, SystemClock};
 use burgee_jose::{PrivateKey, PublicKey, SigningKey, VerificationKeys};
-use burgee_pki::{Options, Pki, read_private_file};
+use burgee_pki::{Options, Pki, ServingMaterial, read_private_file};
 use burgee_server::{AnonymousRequests, Config, NamedFile, Server, ServingCertificate};
 use burgee_service_account::{EXTENDED_SECONDS, Extension};
 use burgee_store::{EmbeddedOptions, EmbeddedStore};
@@ -80,7 +80,8 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     )?);
     let server_config = server_config(&config, &pki, &certificate, listeners)?;
 
-    let server = Server::start(server_config, Arc::clone(&store) as _, Arc::clone(&clock)).await?;
+    let mut server =
+        Server::start(server_config, Arc::clone(&store) as _, Arc::clone(&clock)).await?;
     let stop = CancellationToken::new();
     let options = burgee_controllers::Options {
         ca_pem: String::from_utf8_lossy(pki.trusted()).into_owned(),
@@ -98,11 +99,19 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let pki = Arc::new(pki);
     let renewing = tokio::spawn(renew(certificate, pki, Arc::clone(&clock), stop.clone()));
 
-    signals.wait().await;
-    tracing::info!("stopping; a second signal stops at once");
+    let broken = tokio::select! {
+        () = signals.wait() => None,
+        error = server.broken() => Some(error),
+    };
+    match &broken {
+        None => tracing::info!("stopping; a second signal stops at once"),
+        Some(error) => tracing::error!(%error, "stopping"),
+    }
     let stopped = async {
         server.begin_stop();
-        tokio::time::sleep(config.shutdown_delay).await;
+        if broken.is_none() {
+            tokio::time::sleep(config.shutdown_delay).await;
+        }
         stop.cancel();
         if let Err(error) = controllers.finished().await {
             tracing::error!(%error, "the controllers ended badly");
@@ -112,9 +121,11 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         store.close().await
     };
     tokio::select! {
-        closed = stopped => closed.context("the store did not close in order"),
+        closed = stopped => closed.context("the store did not close in order")?,
         () = signals.wait() => bail!("stopped before everything was in order; nothing acknowledged is lost"),
     }
+    // A supervisor has to see that this end was none of its doing.
+    broken.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Shows a renewed certificate as soon as there is one.
@@ -145,11 +156,18 @@ async fn renew(
                 continue;
             }
         };
-        match certificate.replace(renewed.certificates.clone(), renewed.key.clone_key()) {
-            Ok(()) => tracing::info!("showing a renewed serving certificate"),
-            Err(error) => tracing::error!(%error, "cannot show the renewed serving certificate"),
+        show(&certificate, &mut shown, renewed);
+    }
+}
+
+/// Shows what was renewed. What cannot be shown does not count as shown, so that it is tried again.
+fn show(certificate: &ServingCertificate, shown: &mut ServingMaterial, renewed: ServingMaterial) {
+    match certificate.replace(renewed.certificates.clone(), renewed.key.clone_key()) {
+        Ok(()) => {
+            tracing::info!("showing a renewed serving certificate");
+            *shown = renewed;
         }
-        shown = renewed;
+        Err(error) => tracing::error!(%error, "cannot show the renewed serving certificate"),
     }
 }
 
@@ -267,5 +285,37 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn material() -> ServingMaterial {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = SystemClock::new();
+        let identity = Options {
+            listen: vec!["127.0.0.1:6443".parse().unwrap()],
+            ..Options::default()
+        };
+        let pki = Pki::open_or_create(directory.path(), identity, &clock).unwrap();
+        pki.serving().clone()
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_shown_is_tried_again() {
+        let (first, second) = (material(), material());
+        let certificate =
+            ServingCertificate::new(first.certificates.clone(), first.key.clone_key()).unwrap();
+        let mut shown = first.clone();
+        let mismatched = ServingMaterial {
+            certificates: second.certificates.clone(),
+            key: first.key.clone_key(),
+        };
+        show(&certificate, &mut shown, mismatched);
+        assert_eq!(shown, first);
+        show(&certificate, &mut shown, second.clone());
+        assert_eq!(shown, second);
     }
 }
