@@ -1,7 +1,7 @@
 //! A `burgee serve` of one test.
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -28,6 +28,7 @@ pub struct Server {
 #[derive(Default)]
 pub struct ServerOptions {
     arguments: Vec<String>,
+    parent: Option<PathBuf>,
 }
 
 impl ServerOptions {
@@ -35,6 +36,13 @@ impl ServerOptions {
     #[must_use]
     pub fn arguments<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Has its data directory made within this one.
+    #[must_use]
+    pub fn within(mut self, directory: &Path) -> Self {
+        self.parent = Some(directory.to_owned());
         self
     }
 
@@ -46,7 +54,11 @@ impl ServerOptions {
     #[must_use]
     #[track_caller]
     pub fn start(self) -> Server {
-        let data = tempfile::tempdir().expect("a temporary directory can be made");
+        let data = match &self.parent {
+            Some(parent) => tempfile::tempdir_in(parent),
+            None => tempfile::tempdir(),
+        };
+        let data = data.expect("a temporary directory can be made");
         let mut server = Server {
             data,
             arguments: self.arguments,
