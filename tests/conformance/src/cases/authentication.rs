@@ -27,7 +27,10 @@ fn who_shows_nothing_is_anonymous() {
     client.get("/version").expect(200);
     assert_eq!(client.get("/healthz").text(), "ok");
     let status = client.get("/api").refused(403, "Forbidden");
-    assert_eq!(status["message"], "forbidden: User \"system:anonymous\" cannot get path \"/api\"");
+    assert_eq!(
+        status["message"],
+        "forbidden: User \"system:anonymous\" cannot get path \"/api\""
+    );
     let answer = client.get("/api/v1/secrets");
     assert_eq!(answer.headers["x-content-type-options"], "nosniff");
     answer.refused(403, "Forbidden");
@@ -53,7 +56,9 @@ fn a_certificate_of_another_authority_is_401() {
     let own = Subject::chosen().kubeconfig();
     config.server = own.server;
     config.authority = own.authority;
-    Client::new(&config).get("/api").refused(401, "Unauthorized");
+    Client::new(&config)
+        .get("/api")
+        .refused(401, "Unauthorized");
     case.get("/api").expect(200);
 }
 

@@ -9,8 +9,11 @@ const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/js
 #[test]
 fn yaml_goes_in_and_comes_out() {
     let case = Case::begin();
-    let text = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\ndata:\n  k: |\n    two\n    lines\n";
-    let created = case.post_text("configmaps", "application/yaml", text).expect(201);
+    let text =
+        "kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\ndata:\n  k: |\n    two\n    lines\n";
+    let created = case
+        .post_text("configmaps", "application/yaml", text)
+        .expect(201);
     assert_eq!(created["data"]["k"], "two\nlines\n");
     let answer = case.get_as("configmaps/a", "application/yaml");
     assert_eq!(answer.headers["content-type"], "application/yaml");
@@ -36,16 +39,21 @@ fn protobuf_goes_in() {
     let created = case.client.send("POST", &path, &headers, &body).expect(201);
     assert_eq!(created["data"], json!({"k": "v"}));
     let cut = &body[..body.len() - 3];
-    case.client.send("POST", &path, &headers, cut).refused(400, "BadRequest");
+    case.client
+        .send("POST", &path, &headers, cut)
+        .refused(400, "BadRequest");
 }
 
 #[test]
 fn what_the_server_cannot_write_is_406() {
     let case = Case::begin();
     case.config_map("a");
-    let status = case.get_as("configmaps/a", "text/csv").refused(406, "NotAcceptable");
+    let status = case
+        .get_as("configmaps/a", "text/csv")
+        .refused(406, "NotAcceptable");
     says(&status, "application/json");
-    case.get_as("configmaps/a", "text/csv, application/json;q=0.5").expect(200);
+    case.get_as("configmaps/a", "text/csv, application/json;q=0.5")
+        .expect(200);
     case.get_as("configmaps/a", "*/*").expect(200);
 }
 
@@ -55,21 +63,43 @@ fn what_the_server_cannot_read_is_415() {
     let answer = case.post_text("configmaps", "text/csv", "a,b");
     let status = answer.refused(415, "UnsupportedMediaType");
     says(&status, "accepted media types include: application/json");
-    case.post_text("configmaps", "application/json; charset=utf-8", r#"{"metadata":{"name":"a"}}"#).expect(201);
+    case.post_text(
+        "configmaps",
+        "application/json; charset=utf-8",
+        r#"{"metadata":{"name":"a"}}"#,
+    )
+    .expect(201);
 }
 
 #[test]
 fn a_list_as_table_has_columns_and_a_row_for_each() {
     let case = Case::begin();
-    case.post("secrets", &json!({"metadata": {"name": "a"}, "stringData": {"k": "v"}})).expect(201);
+    case.post(
+        "secrets",
+        &json!({"metadata": {"name": "a"}, "stringData": {"k": "v"}}),
+    )
+    .expect(201);
     let table = case.get_as("secrets", TABLE).expect(200);
-    assert_eq!((&table["kind"], &table["apiVersion"]), (&json!("Table"), &json!("meta.k8s.io/v1")));
+    assert_eq!(
+        (&table["kind"], &table["apiVersion"]),
+        (&json!("Table"), &json!("meta.k8s.io/v1"))
+    );
     let columns = table["columnDefinitions"].as_array().unwrap();
-    let names: Vec<_> = columns.iter().map(|column| column["name"].as_str().unwrap()).collect();
+    let names: Vec<_> = columns
+        .iter()
+        .map(|column| column["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["Name", "Type", "Data", "Age"]);
-    assert!(columns.iter().all(|column| column["description"].as_str().is_some_and(|text| text.len() > 5)));
+    assert!(columns.iter().all(|column| {
+        column["description"]
+            .as_str()
+            .is_some_and(|text| text.len() > 5)
+    }));
     let row = &table["rows"][0];
-    assert_eq!(row["cells"].as_array().unwrap()[..3], [json!("a"), json!("Opaque"), json!(1)]);
+    assert_eq!(
+        row["cells"].as_array().unwrap()[..3],
+        [json!("a"), json!("Opaque"), json!(1)]
+    );
     assert_eq!(row["object"]["kind"], "PartialObjectMetadata");
     assert!(row["object"]["data"].is_null(), "{row}");
 }
@@ -80,7 +110,9 @@ fn rows_carry_as_much_of_the_object_as_asked() {
     case.config_map("a");
     let path = "configmaps?fieldSelector=metadata.name%3Da";
     let object = |include: &str| {
-        let table = case.get_as(&format!("{path}&includeObject={include}"), TABLE).expect(200);
+        let table = case
+            .get_as(&format!("{path}&includeObject={include}"), TABLE)
+            .expect(200);
         table["rows"][0]["object"].clone()
     };
     assert!(object("None").is_null());
@@ -95,7 +127,10 @@ fn metadata_can_be_had_alone() {
     let accept = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
     let partial = case.get_as("configmaps/a", accept).expect(200);
     assert_eq!(partial["kind"], "PartialObjectMetadata");
-    assert_eq!((&partial["metadata"], &partial["data"]), (&created["metadata"], &Value::Null));
+    assert_eq!(
+        (&partial["metadata"], &partial["data"]),
+        (&created["metadata"], &Value::Null)
+    );
     let accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
     let list = case.get_as("configmaps", accept).expect(200);
     assert_eq!(list["kind"], "PartialObjectMetadataList");
@@ -112,7 +147,9 @@ fn people_get_it_indented() {
     assert!(indented(case.client.send("GET", &path, &curl, b"").text()));
     assert!(indented(case.get("configmaps/a?pretty=true").text()));
     assert!(!indented(case.get("configmaps/a").text()));
-    let not = case.client.send("GET", &format!("{path}?pretty=false"), &curl, b"");
+    let not = case
+        .client
+        .send("GET", &format!("{path}?pretty=false"), &curl, b"");
     assert!(!indented(not.text()));
 }
 

@@ -8,7 +8,10 @@ use crate::support::{Case, Expect as _};
 
 fn names(list: &Value, of: &str) -> BTreeSet<String> {
     let entries = list[of].as_array().unwrap();
-    entries.iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+    entries
+        .iter()
+        .map(|entry| entry["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -24,7 +27,10 @@ fn groups_versions_and_resources_can_be_found() {
     ] {
         assert!(groups.contains(group), "{groups:?}");
         let found = case.get(&format!("/apis/{group}")).expect(200);
-        assert_eq!((&found["kind"], &found["name"]), (&json!("APIGroup"), &json!(group)));
+        assert_eq!(
+            (&found["kind"], &found["name"]),
+            (&json!("APIGroup"), &json!(group))
+        );
         let list = case.get(&format!("/apis/{group}/v1")).expect(200);
         assert_eq!(list["groupVersion"], format!("{group}/v1"));
     }
@@ -35,14 +41,31 @@ fn each_resource_says_how_it_is_called_and_what_can_be_done_with_it() {
     let case = Case::begin();
     let list = case.get("/api/v1").expect(200);
     let resources = list["resources"].as_array().unwrap();
-    let find = |name: &str| resources.iter().find(|resource| resource["name"] == name).unwrap();
+    let find = |name: &str| {
+        resources
+            .iter()
+            .find(|resource| resource["name"] == name)
+            .unwrap()
+    };
     let config_maps = find("configmaps");
     assert_eq!(config_maps["shortNames"], json!(["cm"]));
     assert_eq!(config_maps["singularName"], "configmap");
-    let verbs = json!(["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]);
+    let verbs = json!([
+        "create",
+        "delete",
+        "deletecollection",
+        "get",
+        "list",
+        "patch",
+        "update",
+        "watch"
+    ]);
     assert_eq!(config_maps["verbs"], verbs);
     let token = find("serviceaccounts/token");
-    assert_eq!((&token["kind"], &token["verbs"]), (&json!("TokenRequest"), &json!(["create"])));
+    assert_eq!(
+        (&token["kind"], &token["verbs"]),
+        (&json!("TokenRequest"), &json!(["create"]))
+    );
 }
 
 #[test]
@@ -65,11 +88,21 @@ fn openapi_is_there_and_need_not_be_sent_twice() {
     let case = Case::begin();
     assert_eq!(case.get("/openapi/v2").expect(200)["swagger"], "2.0");
     let index = case.get("/openapi/v3").expect(200);
-    let url = index["paths"]["api/v1"]["serverRelativeURL"].as_str().unwrap().to_owned();
+    let url = index["paths"]["api/v1"]["serverRelativeURL"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let answer = case.get(&url);
     let etag = answer.headers["etag"].clone();
-    assert!(answer.expect(200)["openapi"].as_str().unwrap().starts_with("3."));
-    let again = case.client.send("GET", &url, &[("If-None-Match", &etag)], b"");
+    assert!(
+        answer.expect(200)["openapi"]
+            .as_str()
+            .unwrap()
+            .starts_with("3.")
+    );
+    let again = case
+        .client
+        .send("GET", &url, &[("If-None-Match", &etag)], b"");
     assert_eq!((again.status, again.body.len()), (304, 0));
     let old = case.get("/openapi/v3/api/v1?hash=OLD");
     assert_eq!((old.status, &old.headers["location"]), (301, &url));
@@ -80,7 +113,10 @@ fn the_version_is_one_of_kubernetes() {
     let case = Case::begin();
     let version = case.get("/version").expect(200);
     assert_eq!(version["major"], "1");
-    assert!(version["gitVersion"].as_str().unwrap().starts_with("v1."), "{version}");
+    assert!(
+        version["gitVersion"].as_str().unwrap().starts_with("v1."),
+        "{version}"
+    );
 }
 
 #[test]
@@ -92,7 +128,10 @@ fn health_is_told_shortly_or_check_by_check() {
         assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
         let verbose = case.get(&format!("{path}?verbose")).text();
         let end = format!("{} check passed\n", &path[1..]);
-        assert!(verbose.starts_with("[+]ping ok\n") && verbose.ends_with(&end), "{verbose}");
+        assert!(
+            verbose.starts_with("[+]ping ok\n") && verbose.ends_with(&end),
+            "{verbose}"
+        );
         assert_eq!(case.get(&format!("{path}/ping")).text(), "ok");
         let excluded = case.get(&format!("{path}?verbose&exclude=ping")).text();
         assert!(excluded.starts_with("[+]ping excluded: ok\n"), "{excluded}");
@@ -103,12 +142,26 @@ fn health_is_told_shortly_or_check_by_check() {
 #[test]
 fn paths_that_are_none_are_404() {
     let case = Case::begin();
-    for path in ["/nope", "/apis/nope.example", "/apis/nope.example/v1", "/api/v2"] {
+    for path in [
+        "/nope",
+        "/apis/nope.example",
+        "/apis/nope.example/v1",
+        "/api/v2",
+    ] {
         assert_eq!(case.get(path).status, 404, "{path}");
     }
-    for path in ["/api/v1/nopes", "nopes", "nopes/a", "configmaps/a/nope", "/apis/rbac.authorization.k8s.io/v1/nopes"] {
+    for path in [
+        "/api/v1/nopes",
+        "nopes",
+        "nopes/a",
+        "configmaps/a/nope",
+        "/apis/rbac.authorization.k8s.io/v1/nopes",
+    ] {
         let status = case.get(path).refused(404, "NotFound");
-        assert_eq!(status["message"], "the server could not find the requested resource", "{path}");
+        assert_eq!(
+            status["message"], "the server could not find the requested resource",
+            "{path}"
+        );
     }
 }
 
@@ -121,7 +174,10 @@ fn methods_that_a_path_does_not_have_are_405() {
         ("POST", "configmaps/a"),
         ("GET", "serviceaccounts/default/token"),
         ("GET", "/apis/authentication.k8s.io/v1/tokenreviews"),
-        ("DELETE", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
+        (
+            "DELETE",
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        ),
         ("POST", "/version"),
     ] {
         let headers = [("Content-Type", "application/json")];
@@ -134,8 +190,20 @@ fn methods_that_a_path_does_not_have_are_405() {
 fn the_root_lists_what_is_below() {
     let case = Case::begin();
     let root = case.get("/").expect(200);
-    for path in ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/readyz", "/version"] {
-        assert!(root["paths"].as_array().unwrap().contains(&json!(path)), "{path}");
+    for path in [
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/openapi/v2",
+        "/readyz",
+        "/version",
+    ] {
+        assert!(
+            root["paths"].as_array().unwrap().contains(&json!(path)),
+            "{path}"
+        );
     }
 }
 
@@ -145,11 +213,19 @@ fn verifiers_outside_find_the_issuer_and_its_keys() {
     let answer = case.get("/.well-known/openid-configuration");
     assert_eq!(answer.headers["cache-control"], "public, max-age=3600");
     let configuration = answer.expect(200);
-    assert!(configuration["jwks_uri"].as_str().unwrap().ends_with("/openid/v1/jwks"));
+    assert!(
+        configuration["jwks_uri"]
+            .as_str()
+            .unwrap()
+            .ends_with("/openid/v1/jwks")
+    );
     let answer = case.get("/openid/v1/jwks");
     assert_eq!(answer.headers["content-type"], "application/jwk-set+json");
     let keys = answer.expect(200);
-    assert!(keys["keys"][0]["kid"].is_string() && keys["keys"][0]["d"].is_null(), "{keys}");
+    assert!(
+        keys["keys"][0]["kid"].is_string() && keys["keys"][0]["d"].is_null(),
+        "{keys}"
+    );
 }
 
 #[test]

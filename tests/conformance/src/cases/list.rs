@@ -31,15 +31,23 @@ fn an_object_that_is_not_there_is_404_with_its_name_and_resource() {
     let case = Case::begin();
     let status = case.get("configmaps/none").refused(404, "NotFound");
     assert_eq!(status["message"], "configmaps \"none\" not found");
-    assert_eq!(status["details"], json!({"name": "none", "kind": "configmaps"}));
+    assert_eq!(
+        status["details"],
+        json!({"name": "none", "kind": "configmaps"})
+    );
 }
 
 #[test]
 fn a_get_at_a_revision_that_has_not_come_is_504() {
     let case = Case::begin();
     case.config_map("a");
-    let status = case.get("configmaps/a?resourceVersion=99999999999").refused(504, "Timeout");
-    says(&status, "Too large resource version: 99999999999, current: ");
+    let status = case
+        .get("configmaps/a?resourceVersion=99999999999")
+        .refused(504, "Timeout");
+    says(
+        &status,
+        "Too large resource version: 99999999999, current: ",
+    );
 }
 
 #[test]
@@ -47,7 +55,10 @@ fn a_list_is_ordered_by_name_and_has_no_kinds_in_its_items() {
     let case = Case::begin();
     five(&case);
     let list = case.get("secrets").expect(200);
-    assert_eq!((&list["kind"], &list["items"]), (&json!("SecretList"), &json!([])));
+    assert_eq!(
+        (&list["kind"], &list["items"]),
+        (&json!("SecretList"), &json!([]))
+    );
     let list = case.get("configmaps").expect(200);
     assert_eq!(names(&list), ["a", "b", "c", "d", "e"]);
     assert!(list["items"][0]["kind"].is_null(), "{list}");
@@ -67,11 +78,16 @@ fn a_list_over_all_namespaces_holds_those_of_each() {
 fn a_list_in_pages_is_the_list_as_of_its_first_page() {
     let case = Case::begin();
     five(&case);
-    let first = case.get("configmaps?limit=2&labelSelector=tier").expect(200);
+    let first = case
+        .get("configmaps?limit=2&labelSelector=tier")
+        .expect(200);
     case.config_map_with(json!({"name": "bb", "labels": {"tier": "new"}}));
     case.delete("configmaps/d").expect(200);
     let (mut page, mut seen) = (first.clone(), names(&first));
-    while let Some(token) = page["metadata"]["continue"].as_str().filter(|t| !t.is_empty()) {
+    while let Some(token) = page["metadata"]["continue"]
+        .as_str()
+        .filter(|t| !t.is_empty())
+    {
         let path = format!("configmaps?limit=2&labelSelector=tier&continue={token}");
         page = case.get(&path).expect(200);
         assert_eq!(version(&page), version(&first));
@@ -84,12 +100,16 @@ fn a_list_in_pages_is_the_list_as_of_its_first_page() {
 fn a_page_without_selector_says_how_many_are_left() {
     let case = Case::begin();
     for name in ["a", "b", "c"] {
-        case.post("secrets", &json!({"metadata": {"name": name}})).expect(201);
+        case.post("secrets", &json!({"metadata": {"name": name}}))
+            .expect(201);
     }
     let page = case.get("secrets?limit=1").expect(200);
     assert_eq!(page["metadata"]["remainingItemCount"], 2);
     let selected = case.get("secrets?limit=1&labelSelector=!x").expect(200);
-    assert!(selected["metadata"]["remainingItemCount"].is_null(), "{selected}");
+    assert!(
+        selected["metadata"]["remainingItemCount"].is_null(),
+        "{selected}"
+    );
 }
 
 #[test]
@@ -134,19 +154,36 @@ fn a_list_at_a_revision_that_has_not_come_is_504() {
     let answer = case.get("configmaps?resourceVersion=99999999999");
     assert_eq!(answer.headers["retry-after"], "1");
     let status = answer.refused(504, "Timeout");
-    assert_eq!(status["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
+    assert_eq!(
+        status["details"]["causes"][0]["reason"],
+        "ResourceVersionTooLarge"
+    );
 }
 
 #[test]
 fn list_options_that_contradict_each_other_are_422() {
     let case = Case::begin();
     for (query, text) in [
-        ("resourceVersionMatch=Exact", "forbidden unless resourceVersion is provided"),
-        ("resourceVersion=0&resourceVersionMatch=Exact", "is forbidden for resourceVersion \"0\""),
-        ("resourceVersion=1&resourceVersionMatch=Odd", "Unsupported value: \"Odd\""),
-        ("sendInitialEvents=true", "sendInitialEvents is forbidden for list"),
+        (
+            "resourceVersionMatch=Exact",
+            "forbidden unless resourceVersion is provided",
+        ),
+        (
+            "resourceVersion=0&resourceVersionMatch=Exact",
+            "is forbidden for resourceVersion \"0\"",
+        ),
+        (
+            "resourceVersion=1&resourceVersionMatch=Odd",
+            "Unsupported value: \"Odd\"",
+        ),
+        (
+            "sendInitialEvents=true",
+            "sendInitialEvents is forbidden for list",
+        ),
     ] {
-        let status = case.get(&format!("configmaps?{query}")).refused(422, "Invalid");
+        let status = case
+            .get(&format!("configmaps?{query}"))
+            .refused(422, "Invalid");
         says(&status, text);
         assert_eq!(status["details"]["kind"], "ListOptions");
     }
@@ -155,7 +192,9 @@ fn list_options_that_contradict_each_other_are_422() {
 #[test]
 fn a_continue_token_that_is_none_is_400() {
     let case = Case::begin();
-    let status = case.get("configmaps?limit=1&continue=garbage").refused(400, "BadRequest");
+    let status = case
+        .get("configmaps?limit=1&continue=garbage")
+        .refused(400, "BadRequest");
     says(&status, "continue key is not valid");
     case.get("configmaps?limit=x").refused(400, "BadRequest");
 }
@@ -181,24 +220,43 @@ fn label_selectors_have_all_operators() {
             .replace('=', "%3D")
             .replace('>', "%3E")
             .replace('<', "%3C");
-        let found = case.names(&format!("configmaps?labelSelector={query}")).concat();
+        let found = case
+            .names(&format!("configmaps?labelSelector={query}"))
+            .concat();
         assert_eq!(found, expected, "{selector}");
     }
-    case.get("configmaps?labelSelector=a%20in%20(").refused(400, "BadRequest");
+    case.get("configmaps?labelSelector=a%20in%20(")
+        .refused(400, "BadRequest");
 }
 
 #[test]
 fn field_selectors_know_name_and_namespace_and_what_the_kind_has() {
     let case = Case::begin();
     five(&case);
-    assert_eq!(case.names("configmaps?fieldSelector=metadata.name%3Dc"), ["c"]);
-    assert_eq!(case.names("configmaps?labelSelector=tier&fieldSelector=metadata.name!%3Dc").concat(), "abd");
-    let path = format!("/api/v1/configmaps?fieldSelector=metadata.namespace%3D{}", case.namespace);
+    assert_eq!(
+        case.names("configmaps?fieldSelector=metadata.name%3Dc"),
+        ["c"]
+    );
+    assert_eq!(
+        case.names("configmaps?labelSelector=tier&fieldSelector=metadata.name!%3Dc")
+            .concat(),
+        "abd"
+    );
+    let path = format!(
+        "/api/v1/configmaps?fieldSelector=metadata.namespace%3D{}",
+        case.namespace
+    );
     assert_eq!(case.names(&path).concat(), "abcde");
     let tls = json!({"metadata": {"name": "s"}, "type": "example.com/t"});
     case.post("secrets", &tls).expect(201);
-    case.post("secrets", &json!({"metadata": {"name": "o"}})).expect(201);
-    assert_eq!(case.names("secrets?fieldSelector=type%3Dexample.com/t"), ["s"]);
-    let status = case.get("configmaps?fieldSelector=data.k%3Dv").refused(400, "BadRequest");
+    case.post("secrets", &json!({"metadata": {"name": "o"}}))
+        .expect(201);
+    assert_eq!(
+        case.names("secrets?fieldSelector=type%3Dexample.com/t"),
+        ["s"]
+    );
+    let status = case
+        .get("configmaps?fieldSelector=data.k%3Dv")
+        .refused(400, "BadRequest");
     says(&status, "\"data.k\" is not a known field selector");
 }

@@ -20,7 +20,8 @@ fn family(case: &Case) -> Value {
 fn in_the_background_the_owned_goes_after_its_owner() {
     let case = Case::begin();
     family(&case);
-    case.delete("configmaps/owner?propagationPolicy=Background").expect(200);
+    case.delete("configmaps/owner?propagationPolicy=Background")
+        .expect(200);
     case.get("configmaps/owner").refused(404, "NotFound");
     case.gone("configmaps/owned");
 }
@@ -30,16 +31,25 @@ fn in_the_foreground_the_owner_waits_for_the_owned() {
     let case = Case::begin();
     family(&case);
     let hold = json!({"metadata": {"finalizers": ["example.com/hold"]}});
-    case.patch("configmaps/owned", "merge-patch", &hold).expect(200);
-    let going = case.delete("configmaps/owner?propagationPolicy=Foreground").expect(200);
-    assert_eq!(going["metadata"]["finalizers"], json!(["foregroundDeletion"]));
+    case.patch("configmaps/owned", "merge-patch", &hold)
+        .expect(200);
+    let going = case
+        .delete("configmaps/owner?propagationPolicy=Foreground")
+        .expect(200);
+    assert_eq!(
+        going["metadata"]["finalizers"],
+        json!(["foregroundDeletion"])
+    );
     eventually("the deletion of the owned", || {
         let owned = case.get("configmaps/owned").expect(200);
-        owned["metadata"]["deletionTimestamp"].is_string().then_some(())
+        owned["metadata"]["deletionTimestamp"]
+            .is_string()
+            .then_some(())
     });
     case.get("configmaps/owner").expect(200);
     let free = json!({"metadata": {"finalizers": null}});
-    case.patch("configmaps/owned", "merge-patch", &free).expect(200);
+    case.patch("configmaps/owned", "merge-patch", &free)
+        .expect(200);
     case.gone("configmaps/owner");
 }
 
@@ -47,7 +57,8 @@ fn in_the_foreground_the_owner_waits_for_the_owned() {
 fn an_orphan_stays_and_forgets_its_owner() {
     let case = Case::begin();
     family(&case);
-    case.delete_with("configmaps/owner", json!({"propagationPolicy": "Orphan"})).expect(200);
+    case.delete_with("configmaps/owner", json!({"propagationPolicy": "Orphan"}))
+        .expect(200);
     case.gone("configmaps/owner");
     let owned = case.get("configmaps/owned").expect(200);
     assert!(owned["metadata"]["ownerReferences"].is_null(), "{owned}");
@@ -64,7 +75,8 @@ fn what_has_another_owner_left_stays() {
     };
     let references = json!([reference(&owner), reference(&second)]);
     let patch = json!({"metadata": {"ownerReferences": references}});
-    case.patch("configmaps/owned", "merge-patch", &patch).expect(200);
+    case.patch("configmaps/owned", "merge-patch", &patch)
+        .expect(200);
     case.delete("configmaps/owner").expect(200);
     eventually("the end of the first reference", || {
         let owned = case.get("configmaps/owned").expect(200);

@@ -9,7 +9,9 @@ fn a_merge_patch_sets_and_removes_members() {
     let case = Case::begin();
     case.config_map("a");
     let patch = json!({"data": {"k": null, "new": "1"}});
-    let patched = case.patch("configmaps/a", "merge-patch", &patch).expect(200);
+    let patched = case
+        .patch("configmaps/a", "merge-patch", &patch)
+        .expect(200);
     assert_eq!(patched["data"], json!({"new": "1"}));
 }
 
@@ -24,7 +26,9 @@ fn a_json_patch_does_one_operation_after_the_other() {
         {"op": "copy", "from": "/data/moved", "path": "/data/copied"},
         {"op": "remove", "path": "/data/moved"},
     ]);
-    let status = case.patch("configmaps/a", "json-patch", &patch).refused(422, "Invalid");
+    let status = case
+        .patch("configmaps/a", "json-patch", &patch)
+        .refused(422, "Invalid");
     // The operations were fine, the key is not.
     says(&status, "data[a/b]");
     let patch = json!([
@@ -44,7 +48,8 @@ fn a_json_patch_whose_test_fails_changes_nothing_and_is_422() {
         json!([{"op": "replace", "path": "/data/k", "value": "2"}, {"op": "test", "path": "/data/k", "value": "v"}]),
         json!([{"op": "remove", "path": "/data/none"}]),
     ] {
-        case.patch("configmaps/a", "json-patch", &patch).refused(422, "Invalid");
+        case.patch("configmaps/a", "json-patch", &patch)
+            .refused(422, "Invalid");
     }
     assert_eq!(case.get("configmaps/a").expect(200), created);
 }
@@ -56,12 +61,21 @@ fn a_strategic_merge_patch_merges_lists_by_their_keys() {
     let object = json!({"metadata": {"name": "sa"}, "secrets": secrets});
     case.post("serviceaccounts", &object).expect(201);
     let patch = json!({"secrets": [{"name": "three"}, {"$patch": "delete", "name": "one"}]});
-    let patched = case.patch("serviceaccounts/sa", "strategic-merge-patch", &patch).expect(200);
-    let mut names: Vec<_> = patched["secrets"].as_array().unwrap().iter().map(|s| s["name"].to_string()).collect();
+    let patched = case
+        .patch("serviceaccounts/sa", "strategic-merge-patch", &patch)
+        .expect(200);
+    let mut names: Vec<_> = patched["secrets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["name"].to_string())
+        .collect();
     names.sort();
     assert_eq!(names, [r#""three""#, r#""two""#]);
     let patch = json!({"secrets": [{"name": "four"}]});
-    let patched = case.patch("serviceaccounts/sa", "merge-patch", &patch).expect(200);
+    let patched = case
+        .patch("serviceaccounts/sa", "merge-patch", &patch)
+        .expect(200);
     assert_eq!(patched["secrets"], json!([{"name": "four"}]));
 }
 
@@ -83,14 +97,17 @@ fn a_patch_that_is_no_json_is_400() {
         let content_type = format!("application/{kind}+json");
         let headers = [("Content-Type", content_type.as_str())];
         let path = case.path("configmaps/a");
-        case.client.send("PATCH", &path, &headers, b"{").refused(400, "BadRequest");
+        case.client
+            .send("PATCH", &path, &headers, b"{")
+            .refused(400, "BadRequest");
     }
 }
 
 #[test]
 fn a_patch_of_what_is_not_there_is_404() {
     let case = Case::begin();
-    case.patch("configmaps/a", "merge-patch", &json!({})).refused(404, "NotFound");
+    case.patch("configmaps/a", "merge-patch", &json!({}))
+        .refused(404, "NotFound");
 }
 
 #[test]
@@ -98,7 +115,8 @@ fn a_patch_with_an_old_version_is_409() {
     let case = Case::begin();
     case.config_map("a");
     let patch = json!({"metadata": {"resourceVersion": "1"}, "data": {"k": "2"}});
-    case.patch("configmaps/a", "merge-patch", &patch).refused(409, "Conflict");
+    case.patch("configmaps/a", "merge-patch", &patch)
+        .refused(409, "Conflict");
 }
 
 #[test]
@@ -110,7 +128,8 @@ fn patches_of_different_members_at_the_same_time_all_arrive() {
             let case = &case;
             scope.spawn(move || {
                 let patch = json!({"data": {format!("k{number}"): "1"}});
-                case.patch("configmaps/a", "merge-patch", &patch).expect(200);
+                case.patch("configmaps/a", "merge-patch", &patch)
+                    .expect(200);
             });
         }
     });
@@ -123,8 +142,14 @@ fn a_patch_cannot_rename_or_move_an_object() {
     let case = Case::begin();
     case.config_map("a");
     let patch = json!({"metadata": {"name": "b"}});
-    let status = case.patch("configmaps/a", "merge-patch", &patch).refused(422, "Invalid");
-    says(&status, "metadata.name: Invalid value: \"b\": field is immutable");
+    let status = case
+        .patch("configmaps/a", "merge-patch", &patch)
+        .refused(422, "Invalid");
+    says(
+        &status,
+        "metadata.name: Invalid value: \"b\": field is immutable",
+    );
     let patch = json!({"metadata": {"namespace": "default"}});
-    case.patch("configmaps/a", "merge-patch", &patch).refused(400, "BadRequest");
+    case.patch("configmaps/a", "merge-patch", &patch)
+        .refused(400, "BadRequest");
 }

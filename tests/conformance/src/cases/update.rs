@@ -12,7 +12,10 @@ fn an_update_with_an_old_version_is_409() {
     case.put("configmaps/a", &object).expect(200);
     object["data"]["k"] = json!("3");
     let status = case.put("configmaps/a", &object).refused(409, "Conflict");
-    says(&status, "the object has been modified; please apply your changes to the latest version and try again");
+    says(
+        &status,
+        "the object has been modified; please apply your changes to the latest version and try again",
+    );
     assert_eq!(case.get("configmaps/a").expect(200)["data"]["k"], "2");
 }
 
@@ -44,7 +47,10 @@ fn an_update_of_another_incarnation_is_409() {
     case.config_map("a");
     let metadata = json!({"name": "a", "uid": "00000000-0000-0000-0000-000000000000"});
     let answer = case.put("configmaps/a", &json!({"metadata": metadata}));
-    says(&answer.refused(409, "Conflict"), "UID in precondition: 00000000-0000-0000-0000-000000000000");
+    says(
+        &answer.refused(409, "Conflict"),
+        "UID in precondition: 00000000-0000-0000-0000-000000000000",
+    );
 }
 
 #[test]
@@ -53,13 +59,17 @@ fn an_update_under_another_name_is_400() {
     case.config_map("a");
     let answer = case.put("configmaps/a", &json!({"metadata": {"name": "b"}}));
     let status = answer.refused(400, "BadRequest");
-    assert_eq!(status["message"], "the name of the object (b) does not match the name on the URL (a)");
+    assert_eq!(
+        status["message"],
+        "the name of the object (b) does not match the name on the URL (a)"
+    );
 }
 
 #[test]
 fn an_update_of_what_is_not_there_is_404() {
     let case = Case::begin();
-    case.put("configmaps/a", &json!({"metadata": {"name": "a"}})).refused(404, "NotFound");
+    case.put("configmaps/a", &json!({"metadata": {"name": "a"}}))
+        .refused(404, "NotFound");
 }
 
 #[test]
@@ -68,7 +78,9 @@ fn an_update_that_changes_nothing_keeps_the_version() {
     let created = case.config_map("a");
     let updated = case.put("configmaps/a", &created).expect(200);
     assert_eq!(version(&updated), version(&created));
-    let patched = case.patch("configmaps/a", "merge-patch", &json!({"data": {"k": "v"}})).expect(200);
+    let patched = case
+        .patch("configmaps/a", "merge-patch", &json!({"data": {"k": "v"}}))
+        .expect(200);
     assert_eq!(version(&patched), version(&created));
 }
 
@@ -88,21 +100,35 @@ fn what_is_immutable_stays_as_it_is() {
     let object = json!({"metadata": {"name": "a"}, "immutable": true, "data": {"k": "v"}});
     case.post("configmaps", &object).expect(201);
     let status = case
-        .put("configmaps/a", &json!({"metadata": {"name": "a"}, "immutable": true, "data": {"k": "2"}}))
+        .put(
+            "configmaps/a",
+            &json!({"metadata": {"name": "a"}, "immutable": true, "data": {"k": "2"}}),
+        )
         .refused(422, "Invalid");
-    says(&status, "data: Forbidden: field is immutable when `immutable` is set");
+    says(
+        &status,
+        "data: Forbidden: field is immutable when `immutable` is set",
+    );
     let status = case
-        .put("configmaps/a", &json!({"metadata": {"name": "a"}, "data": {"k": "v"}}))
+        .put(
+            "configmaps/a",
+            &json!({"metadata": {"name": "a"}, "data": {"k": "v"}}),
+        )
         .refused(422, "Invalid");
-    says(&status, "immutable: Forbidden: field is immutable when `immutable` is set");
+    says(
+        &status,
+        "immutable: Forbidden: field is immutable when `immutable` is set",
+    );
     let labels = json!({"metadata": {"labels": {"l": "1"}}});
-    case.patch("configmaps/a", "merge-patch", &labels).expect(200);
+    case.patch("configmaps/a", "merge-patch", &labels)
+        .expect(200);
 }
 
 #[test]
 fn the_type_of_a_secret_cannot_change() {
     let case = Case::begin();
-    case.post("secrets", &json!({"metadata": {"name": "a"}})).expect(201);
+    case.post("secrets", &json!({"metadata": {"name": "a"}}))
+        .expect(201);
     let object = json!({"metadata": {"name": "a"}, "type": "example.com/t"});
     let status = case.put("secrets/a", &object).refused(422, "Invalid");
     assert_eq!(status["details"]["causes"][0]["field"], "type");
@@ -120,10 +146,21 @@ fn of_many_writers_with_one_version_one_wins() {
             scope.spawn(move || case.put("configmaps/a", &object).status)
         };
         let threads: Vec<_> = (0..8).map(put).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
-    assert_eq!(codes.iter().filter(|code| **code == 200).count(), 1, "{codes:?}");
-    assert_eq!(codes.iter().filter(|code| **code == 409).count(), 7, "{codes:?}");
+    assert_eq!(
+        codes.iter().filter(|code| **code == 200).count(),
+        1,
+        "{codes:?}"
+    );
+    assert_eq!(
+        codes.iter().filter(|code| **code == 409).count(),
+        7,
+        "{codes:?}"
+    );
 }
 
 #[test]
@@ -137,7 +174,9 @@ fn status_is_written_through_its_own_path_alone() {
     let created = case.post("pods", &pod).expect(201);
     assert!(created["status"]["message"].is_null(), "{created}");
     let patch = json!({"status": {"message": "from here"}, "metadata": {"labels": {"l": "1"}}});
-    let patched = case.patch("pods/p/status", "merge-patch", &patch).expect(200);
+    let patched = case
+        .patch("pods/p/status", "merge-patch", &patch)
+        .expect(200);
     assert_eq!(patched["status"]["message"], "from here");
     let patch = json!({"status": {"message": "from there"}});
     let patched = case.patch("pods/p", "merge-patch", &patch).expect(200);
@@ -155,9 +194,15 @@ fn the_finalizers_of_a_namespace_are_written_through_finalize() {
     let plain = case.put(&path, &namespace).expect(200);
     assert_eq!(plain["spec"]["finalizers"], json!(["kubernetes"]));
     namespace["metadata"]["resourceVersion"] = plain["metadata"]["resourceVersion"].clone();
-    let finalized = case.put(&format!("{path}/finalize"), &namespace).expect(200);
-    assert_eq!(finalized["spec"]["finalizers"], json!(["kubernetes", "example.com/hold"]));
+    let finalized = case
+        .put(&format!("{path}/finalize"), &namespace)
+        .expect(200);
+    assert_eq!(
+        finalized["spec"]["finalizers"],
+        json!(["kubernetes", "example.com/hold"])
+    );
     let mut namespace = case.get(&path).expect(200);
     namespace["spec"]["finalizers"] = json!(["kubernetes"]);
-    case.put(&format!("{path}/finalize"), &namespace).expect(200);
+    case.put(&format!("{path}/finalize"), &namespace)
+        .expect(200);
 }

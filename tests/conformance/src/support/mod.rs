@@ -58,7 +58,8 @@ impl Case {
     }
 
     pub(crate) fn get_as(&self, path: &str, accept: &str) -> Response {
-        self.client.send("GET", &self.path(path), &[("Accept", accept)], b"")
+        self.client
+            .send("GET", &self.path(path), &[("Accept", accept)], b"")
     }
 
     pub(crate) fn post(&self, path: &str, object: &Value) -> Response {
@@ -67,22 +68,29 @@ impl Case {
 
     pub(crate) fn post_text(&self, path: &str, content_type: &str, text: &str) -> Response {
         let headers = [("Content-Type", content_type)];
-        self.client.send("POST", &self.path(path), &headers, text.as_bytes())
+        self.client
+            .send("POST", &self.path(path), &headers, text.as_bytes())
     }
 
     pub(crate) fn put(&self, path: &str, object: &Value) -> Response {
         let headers = [("Content-Type", "application/json")];
         let body = object.to_string();
-        self.client.send("PUT", &self.path(path), &headers, body.as_bytes())
+        self.client
+            .send("PUT", &self.path(path), &headers, body.as_bytes())
     }
 
     /// `kind` is what stands before `+json` or `+yaml`: `merge-patch`, for example.
     pub(crate) fn patch(&self, path: &str, kind: &str, patch: &Value) -> Response {
-        let suffix = if kind == "apply-patch" { "yaml" } else { "json" };
+        let suffix = if kind == "apply-patch" {
+            "yaml"
+        } else {
+            "json"
+        };
         let content_type = format!("application/{kind}+{suffix}");
         let headers = [("Content-Type", content_type.as_str())];
         let body = patch.to_string();
-        self.client.send("PATCH", &self.path(path), &headers, body.as_bytes())
+        self.client
+            .send("PATCH", &self.path(path), &headers, body.as_bytes())
     }
 
     pub(crate) fn apply(&self, name: &str, manager: &str, data: Value) -> Response {
@@ -101,7 +109,8 @@ impl Case {
     pub(crate) fn delete_with(&self, path: &str, options: Value) -> Response {
         let headers = [("Content-Type", "application/json")];
         let body = options.to_string();
-        self.client.send("DELETE", &self.path(path), &headers, body.as_bytes())
+        self.client
+            .send("DELETE", &self.path(path), &headers, body.as_bytes())
     }
 
     /// Creates a ConfigMap with `data.k = v`.
@@ -116,7 +125,8 @@ impl Case {
 
     /// Creates a service account, and answers with a client that is it.
     pub(crate) fn service_account(&self, name: &str) -> Client {
-        self.post("serviceaccounts", &json!({"metadata": {"name": name}})).expect(201);
+        self.post("serviceaccounts", &json!({"metadata": {"name": name}}))
+            .expect(201);
         let token = self.token(name, json!({}));
         Client::with_token(&Subject::chosen().kubeconfig(), &token)
     }
@@ -138,7 +148,8 @@ impl Case {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
             "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": self.namespace}],
         });
-        self.post(&self.path_of(rbac, "rolebindings"), &binding).expect(201);
+        self.post(&self.path_of(rbac, "rolebindings"), &binding)
+            .expect(201);
     }
 
     /// The names of the objects in a list, less what controllers make.
@@ -168,7 +179,9 @@ impl Drop for Case {
 /// The names of the objects in a list, less what controllers make.
 pub(crate) fn names(list: &Value) -> Vec<String> {
     let items = list["items"].as_array().unwrap();
-    let names = items.iter().map(|item| item["metadata"]["name"].as_str().unwrap());
+    let names = items
+        .iter()
+        .map(|item| item["metadata"]["name"].as_str().unwrap());
     names
         .filter(|name| !["default", "kube-root-ca.crt"].contains(name))
         .map(str::to_owned)
@@ -177,7 +190,10 @@ pub(crate) fn names(list: &Value) -> Vec<String> {
 
 /// The resource version of an object or a list.
 pub(crate) fn version(object: &Value) -> String {
-    object["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// What a case expects of an answer.
@@ -200,8 +216,18 @@ impl Expect for Response {
     fn refused(self, code: u16, reason: &str) -> Value {
         let status = self.expect(code);
         assert_eq!(
-            (&status["kind"], &status["status"], &status["code"], &status["reason"]),
-            (&json!("Status"), &json!("Failure"), &json!(code), &json!(reason)),
+            (
+                &status["kind"],
+                &status["status"],
+                &status["code"],
+                &status["reason"]
+            ),
+            (
+                &json!("Status"),
+                &json!("Failure"),
+                &json!(code),
+                &json!(reason)
+            ),
             "{status}"
         );
         status
