@@ -25,7 +25,7 @@ use tower::{Layer as _, Service};
 use uuid::Uuid;
 
 use crate::api::{Api, Call};
-use crate::http::{Accept, Body, Bounded, Query, RequestInfo, Verb, status};
+use crate::http::{Accept, Body, Bounded, Query, RequestInfo, Verb, not_sniffed, status};
 use crate::impersonation::impersonate;
 use crate::listener::{Handler, Peer};
 use crate::metrics::InFlight;
@@ -235,7 +235,7 @@ impl Answering {
         let acting = impersonate(&mut head.headers, user, &*self.api.authorization);
         let user = match acting {
             Ok(user) => user,
-            Err(refusal) => return status(&refusal, shown),
+            Err(refusal) => return not_sniffed(status(&refusal, shown)),
         };
         if info.verb == Verb::Watch {
             return self.guarded(&head, &subject, &user, body).await;

@@ -187,7 +187,7 @@ fn server_config(
     })?;
     let mut keys = Vec::new();
     for file in &verification {
-        let found = PublicKey::all_from_pem(&read(file)?);
+        let found = PublicKey::all_from_pem(&read("service-account-key-file", file)?);
         keys.extend(found.with_context(|| {
             format!("cannot use the service-account key file {}", file.display())
         })?);
@@ -215,7 +215,7 @@ fn server_config(
         None => None,
         Some(file) => Some(NamedFile {
             path: file.display().to_string(),
-            content: read(file)?,
+            content: read("token-auth-file", file)?,
         }),
     };
     server.anonymous = match config.anonymous {
@@ -244,15 +244,16 @@ fn client_authorities(config: &ServeConfig, pki: &Pki) -> anyhow::Result<NamedFi
     };
     let mut content = own.content;
     content.push(b'\n');
-    content.extend(read(file)?);
+    content.extend(read("client-ca-file", file)?);
     Ok(NamedFile {
         path: file.display().to_string(),
         content,
     })
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+/// Reads a file that a flag, or the setting of that name, names.
+fn read(flag: &str, file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {flag} {}", file.display()))
 }
 
 /// Creates the data directory for its owner alone.
