@@ -120,6 +120,10 @@ impl Reflector {
         let mut continue_token = String::new();
         loop {
             let mut page = self.client.list_page(&self.scope, &continue_token).await?;
+            // Before the pages pile up: the store has no use for these, and they are most of a page.
+            for object in &mut page.items {
+                object.metadata.managed_fields = Vec::new();
+            }
             items.append(&mut page.items);
             if page.continue_token.is_empty() {
                 for change in self.store.replace(items) {
