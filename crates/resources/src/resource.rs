@@ -79,6 +79,12 @@ impl Resource {
         (self.group, self.version)
     }
 
+    /// Whether this is the resource of the core group with this name.
+    #[must_use]
+    pub fn is_core(&self, plural: &str) -> bool {
+        self.group.is_empty() && self.plural == plural
+    }
+
     /// Kind of a list of its objects.
     #[must_use]
     pub fn list_kind(&self) -> String {

@@ -115,13 +115,8 @@ pub trait Rules: Send + Sync {
         false
     }
 
-    /// Seconds that a deletion takes when the client asks for none in particular.
-    fn default_grace_period(&self, object: &Object) -> i64 {
-        self.grace_period(object, None)
-    }
-
-    /// Seconds that a deletion takes when the client asks for so many. Zero deletes at once, as is
-    /// always the case for kinds that have nothing to end gracefully.
+    /// Seconds that a deletion takes when the client asks for so many, or for none in particular. Zero
+    /// deletes at once, as is always the case for kinds that have nothing to end gracefully.
     fn grace_period(&self, object: &Object, requested: Option<i64>) -> i64 {
         let _ = (object, requested);
         0

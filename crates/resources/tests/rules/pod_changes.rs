@@ -195,7 +195,7 @@ fn pods_that_run_end_gracefully() {
             "{value} {requested:?}"
         );
         if requested.is_none() {
-            assert_eq!(rules.default_grace_period(&pod), seconds);
+            assert_eq!(rules.grace_period(&pod, None), seconds);
         }
     }
     let secret = object("secrets", json!({}));

@@ -93,8 +93,7 @@ impl Admission {
     ///
     /// 403 for the namespaces that the server needs.
     pub(crate) fn deletion(&self, target: &Target<'_>) -> Result<()> {
-        let is_namespace =
-            target.resource.group.is_empty() && target.resource.plural == "namespaces";
+        let is_namespace = target.resource.is_core("namespaces");
         if is_namespace && PROTECTED.contains(&target.name) {
             let why = "this namespace may not be deleted";
             return Err(Box::new(Status::forbidden(

@@ -123,7 +123,7 @@ impl Registry {
 
     /// Seconds that a deletion takes. Nobody would end a pod gracefully on a node that is not there.
     fn grace(&self, target: &Target<'_>, object: &Object, requested: Option<i64>) -> i64 {
-        let is_pod = target.resource.group.is_empty() && target.resource.plural == "pods";
+        let is_pod = target.resource.is_core("pods");
         let nodes = self.caches.named("", "nodes").filter(|_| is_pod);
         match nodes.map(|nodes| nodes.find("", object.text(&["spec", "nodeName"]))) {
             Some(None) => 0,
@@ -168,8 +168,7 @@ impl Registry {
                 meta.finalizers.push(kept.to_owned());
             }
         }
-        let is_namespace =
-            target.resource.group.is_empty() && target.resource.plural == "namespaces";
+        let is_namespace = target.resource.is_core("namespaces");
         if is_namespace {
             // A namespace waits for its content, not for a grace period.
             going.metadata.deletion_grace_period_seconds = None;

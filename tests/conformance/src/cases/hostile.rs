@@ -22,6 +22,16 @@ fn rest(stream: &mut Connection) -> Option<Response> {
     Response::parse(&bytes)
 }
 
+/// A request whose body is still to be sent, in chunks.
+fn chunked(case: &Case) -> Connection {
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Transfer-Encoding", "chunked"),
+    ];
+    let path = case.path("configmaps");
+    case.client.open("POST", &path, &headers).unwrap()
+}
+
 /// What has come from a server that may have stopped reading; writes nothing.
 fn heard(stream: &mut Connection) -> String {
     let mut text = Vec::new();
@@ -182,14 +192,7 @@ fn a_body_over_3_mib_is_413() {
 #[test]
 fn a_body_over_3_mib_that_hides_its_length_is_413() {
     let case = Case::begin();
-    let headers = [
-        ("Content-Type", "application/json"),
-        ("Transfer-Encoding", "chunked"),
-    ];
-    let mut stream = case
-        .client
-        .open("POST", &case.path("configmaps"), &headers)
-        .unwrap();
+    let mut stream = chunked(&case);
     let chunk = [b"10000\r\n".as_slice(), &vec![b' '; 0x10000], b"\r\n"].concat();
     for _ in 0..50 {
         stream.write_all(&chunk).unwrap();
@@ -203,14 +206,7 @@ fn a_body_over_3_mib_that_hides_its_length_is_413() {
 #[test]
 fn a_chunked_body_is_read() {
     let case = Case::begin();
-    let headers = [
-        ("Content-Type", "application/json"),
-        ("Transfer-Encoding", "chunked"),
-    ];
-    let mut stream = case
-        .client
-        .open("POST", &case.path("configmaps"), &headers)
-        .unwrap();
+    let mut stream = chunked(&case);
     for piece in [r#"{"metadata":"#, r#"{"name":"a"}}"#] {
         write!(stream, "{:x}\r\n{piece}\r\n", piece.len()).unwrap();
     }
