@@ -18,6 +18,8 @@ const FLOORS: &[(u8, &[&str])] = &[
         &[
             "burgee-authz",
             "burgee-bootstrap-token",
+            "burgee-cel",
+            "burgee-https",
             "burgee-patch",
             "burgee-pki",
             "burgee-service-account",
@@ -27,6 +29,7 @@ const FLOORS: &[(u8, &[&str])] = &[
         2,
         &[
             "burgee-authn",
+            "burgee-kubeconfig",
             "burgee-resources",
             "burgee-signing-keys",
             "burgee-store",
@@ -37,8 +40,10 @@ const FLOORS: &[(u8, &[&str])] = &[
         &[
             "burgee-discovery",
             "burgee-external-jwt",
+            "burgee-oidc",
             "burgee-openapi",
             "burgee-token-manager",
+            "burgee-token-webhook",
         ],
     ),
     (4, &["burgee-agent", "burgee-controllers", "burgee-server"]),

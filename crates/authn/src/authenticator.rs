@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use burgee_identity::{Outcome, Reason, Rejection, Secret, UserInfo, names};
+use burgee_identity::{Check, Outcome, Reason, Rejection, Secret, UserInfo, names};
 
 use crate::{Audiences, Decision, Metrics, Request, Verdict};
 
@@ -31,6 +31,14 @@ pub trait TokenAuthenticator: Send + Sync + fmt::Debug {
     /// Decides. An authenticator that knows of audiences returns those of `audiences` that the token
     /// is good for; one that does not returns none and is wrapped in [`AudienceAgnostic`].
     fn authenticate(&self, token: &str, audiences: &Audiences) -> Decision;
+
+    /// Every check that the token has to pass, each made by itself as far as that is possible, in the
+    /// order in which they decide. For explanations, never on the way of a request. Empty when the
+    /// token is none of its own, or when there is nothing to take apart.
+    fn examine(&self, token: &str, audiences: &Audiences) -> Decision<Vec<Check>> {
+        let _ = (token, audiences);
+        Decision::Now(Vec::new())
+    }
 }
 
 /// What a [`Union`] does when a member refuses.

@@ -21,12 +21,14 @@
 //! assert_eq!(Reason::TokenRevoked.code(), "token.revoked");
 //! ```
 
+mod check;
 mod clock;
 mod outcome;
 mod reason;
 mod secret;
 mod user;
 
+pub use check::{Check, CheckResult};
 pub use clock::{Clock, SettableClock, SystemClock};
 pub use outcome::{Authenticated, Outcome, Rejection};
 pub use reason::Reason;

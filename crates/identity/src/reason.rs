@@ -27,6 +27,14 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// The authenticator broke down over the credential: a defect.
+    AuthenticatorFailed = "authenticator.failed",
+    /// The authenticator is still waiting for what it needs, such as a provider's discovery document.
+    AuthenticatorNotReady = "authenticator.not-ready",
+    /// Whoever has to be asked did not answer in time.
+    AuthenticatorTimedOut = "authenticator.timed-out",
+    /// Whoever has to be asked cannot be reached, or answered with something else than an answer.
+    AuthenticatorUnavailable = "authenticator.unavailable",
     /// A bound object or service account could not be looked up.
     BoundObjectLookupFailed = "bound-object.lookup-failed",
     /// The object that the token is bound to does not exist any more.
@@ -39,10 +47,14 @@ reasons! {
     CertificateExpired = "certificate.expired",
     /// The certificate is broken or of an unsupported kind.
     CertificateMalformed = "certificate.malformed",
+    /// The certificate is good, but its common name is not on the list of those that may do this.
+    CertificateNameNotAllowed = "certificate.name-not-allowed",
     /// The certificate names nobody: its subject has no common name.
     CertificateNameless = "certificate.nameless",
     /// The certificate, or one above it, is not valid yet.
     CertificateNotYetValid = "certificate.not-yet-valid",
+    /// The certificate, or one above it, was revoked.
+    CertificateRevoked = "certificate.revoked",
     /// The certificate's subject has an unusable user id.
     CertificateUidInvalid = "certificate.uid-invalid",
     /// The certificate is not meant for clients.
@@ -57,10 +69,16 @@ reasons! {
     ServiceAccountGone = "service-account.gone",
     /// A service account of that name exists, but it is another one.
     ServiceAccountReplaced = "service-account.replaced",
+    /// The token is signed with an algorithm that is not accepted of its issuer.
+    TokenAlgorithmUnsupported = "token.algorithm-unsupported",
     /// The token is not meant for any of the requested audiences.
     TokenAudienceMismatch = "token.audience-mismatch",
+    /// A rule on claims says no.
+    TokenClaimRuleFailed = "token.claim-rule-failed",
     /// The token's claims are incomplete or of wrong types.
     TokenClaimsInvalid = "token.claims-invalid",
+    /// The token points to claims elsewhere, and those could not be had.
+    TokenDistributedClaimsFailed = "token.distributed-claims-failed",
     /// The token is past its end.
     TokenExpired = "token.expired",
     /// The token says that it was issued in the future.
@@ -69,8 +87,12 @@ reasons! {
     TokenIssuerForeign = "token.issuer-foreign",
     /// The token names a key that is not known here.
     TokenKeyUnknown = "token.key-unknown",
+    /// The keys of the token's issuer could not be had.
+    TokenKeySetUnavailable = "token.key-set-unavailable",
     /// The token is not of this authenticator's form.
     TokenMalformed = "token.malformed",
+    /// An expression that makes a user of the claims failed, or made something unusable.
+    TokenMappingFailed = "token.mapping-failed",
     /// The token is not valid yet.
     TokenNotYetValid = "token.not-yet-valid",
     /// The token was revoked.
@@ -79,6 +101,10 @@ reasons! {
     TokenSignatureInvalid = "token.signature-invalid",
     /// No authenticator knows the token.
     TokenUnknown = "token.unknown",
+    /// A rule on the user that the claims make says no.
+    TokenUserRuleFailed = "token.user-rule-failed",
+    /// The service that judges tokens says no.
+    WebhookRefused = "webhook.refused",
 }
 
 impl std::fmt::Display for Reason {

@@ -1,0 +1,1 @@
+//! HTTPS clients of Burgee: trust, client certificates, proxies, time limits, and answers with a bound.

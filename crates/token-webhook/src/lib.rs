@@ -1,0 +1,1 @@
+//! Tokens that another service judges: kube-apiserver's webhook token authenticator.
