@@ -331,40 +331,33 @@ pub fn add_authenticated_group(user: &mut Arc<UserInfo>) {
     }
 }
 
-/// Gives audiences to a token authenticator that knows nothing of them: its tokens are good for the
+/// Gives audiences to an authenticator that knows nothing of them: its credentials are good for the
 /// server's own audiences and no others.
 #[derive(Debug)]
-pub struct AudienceAgnostic {
+pub struct AudienceAgnostic<A: ?Sized> {
     implicit: Audiences,
-    delegate: Arc<dyn TokenAuthenticator>,
+    delegate: Arc<A>,
 }
 
-impl AudienceAgnostic {
-    /// Wraps `delegate`, whose tokens are good for `implicit`.
+impl<A: ?Sized> AudienceAgnostic<A> {
+    /// Wraps `delegate`, whose credentials are good for `implicit`.
     #[must_use]
-    pub fn new(implicit: Audiences, delegate: Arc<dyn TokenAuthenticator>) -> Self {
+    pub fn new(implicit: Audiences, delegate: Arc<A>) -> Self {
         Self { implicit, delegate }
     }
-}
 
-impl TokenAuthenticator for AudienceAgnostic {
-    fn name(&self) -> &'static str {
-        self.delegate.name()
-    }
-
-    fn authenticate(&self, token: &str, audiences: &Audiences) -> Decision {
+    /// Asks the delegate, unless nothing that it could say would be for one of `audiences`.
+    fn ask(&self, audiences: &Audiences, question: impl FnOnce(&A) -> Decision) -> Decision {
         if audiences.requested().is_none() {
-            return self.delegate.authenticate(token, audiences);
+            return question(&self.delegate);
         }
-        let (implicit, requested) = (self.implicit.clone(), audiences.clone());
-        if !requested
-            .as_slice()
-            .iter()
-            .any(|one| implicit.as_slice().contains(one))
-        {
+        let requested = audiences.as_slice().iter();
+        let mut shared = requested.filter(|one| self.implicit.as_slice().contains(one));
+        if shared.next().is_none() {
             return Decision::Now(Verdict::no_opinion(Reason::TokenAudienceMismatch));
         }
-        self.delegate.authenticate(token, audiences).map(move |mut verdict| {
+        let (implicit, requested) = (self.implicit.clone(), audiences.clone());
+        question(&self.delegate).map(move |mut verdict| {
             if let Outcome::Authenticated(authenticated) = &mut verdict.outcome {
                 if !authenticated.audiences.is_empty() {
                     let listed = go_list(&authenticated.audiences);
@@ -377,6 +370,28 @@ impl TokenAuthenticator for AudienceAgnostic {
                 authenticated.audiences = requested.intersection(implicit.as_slice());
             }
             verdict
+        })
+    }
+}
+
+impl<A: Authenticator + ?Sized> Authenticator for AudienceAgnostic<A> {
+    fn name(&self) -> &'static str {
+        self.delegate.name()
+    }
+
+    fn authenticate(&self, request: &Request<'_>) -> Decision {
+        self.ask(request.audiences, |delegate| delegate.authenticate(request))
+    }
+}
+
+impl<A: TokenAuthenticator + ?Sized> TokenAuthenticator for AudienceAgnostic<A> {
+    fn name(&self) -> &'static str {
+        self.delegate.name()
+    }
+
+    fn authenticate(&self, token: &str, audiences: &Audiences) -> Decision {
+        self.ask(audiences, |delegate| {
+            delegate.authenticate(token, audiences)
         })
     }
 }
@@ -555,7 +570,7 @@ mod tests {
         let asked = |requested: &Audiences, delegate: Outcome| {
             let implicit = Audiences::of(["api", "old"]);
             let agnostic = AudienceAgnostic::new(implicit, Arc::new(Fixed::now(delegate)));
-            match agnostic.authenticate("t", requested) {
+            match TokenAuthenticator::authenticate(&agnostic, "t", requested) {
                 Decision::Now(verdict) => verdict.outcome,
                 Decision::Later(_) => panic!("decided from memory"),
             }

@@ -15,9 +15,10 @@ use crate::{
 
 /// Every authenticator of an API server, put together as kube-apiserver does.
 ///
-/// In front stands the loopback token; then certificate, bearer token and WebSocket token, of which
-/// the first good one wins; then, if nothing was wrong, the anonymous user. Bearer and WebSocket
-/// tokens are judged by static tokens, service accounts and bootstrap tokens, in this order.
+/// In front stands the loopback token; then front proxy, client certificate, bearer token and
+/// WebSocket token, of which the first good one wins; then, if nothing was wrong, the anonymous user.
+/// Bearer and WebSocket tokens are judged by static tokens, bootstrap tokens, service accounts, JWT
+/// issuers and the webhook, in this order: whom it takes a connection to ask comes last.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -54,10 +55,13 @@ pub struct Chain {
 pub struct ChainBuilder {
     api_audiences: Audiences,
     loopback: Option<LoopbackToken>,
+    front_proxy: Option<Arc<dyn Authenticator>>,
     client_certificates: Option<Arc<dyn Authenticator>>,
     static_tokens: Option<Arc<dyn TokenAuthenticator>>,
     service_accounts: Option<Arc<dyn TokenAuthenticator>>,
     bootstrap_tokens: Option<Arc<dyn TokenAuthenticator>>,
+    jwt: Option<Arc<dyn TokenAuthenticator>>,
+    webhook: Option<Arc<dyn TokenAuthenticator>>,
     anonymous: Option<Anonymous>,
     cache: CachePolicy,
 }
@@ -69,10 +73,13 @@ impl Chain {
         ChainBuilder {
             api_audiences: Audiences::of_server(api_audiences),
             loopback: None,
+            front_proxy: None,
             client_certificates: None,
             static_tokens: None,
             service_accounts: None,
             bootstrap_tokens: None,
+            jwt: None,
+            webhook: None,
             anonymous: None,
             cache: CachePolicy::default(),
         }
@@ -163,6 +170,13 @@ impl ChainBuilder {
         self
     }
 
+    /// Believes a front proxy about who its clients are.
+    #[must_use]
+    pub fn front_proxy(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
+        self.front_proxy = Some(authenticator);
+        self
+    }
+
     /// Accepts client certificates.
     #[must_use]
     pub fn client_certificates(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
@@ -185,11 +199,27 @@ impl ChainBuilder {
         self
     }
 
-    /// Accepts bootstrap tokens. They are judged behind the cache without being remembered, so that a
-    /// token ends at once when its Secret does.
+    /// Accepts bootstrap tokens. They are judged in front of the cache without being remembered, so
+    /// that a token ends at once when its Secret does.
     #[must_use]
     pub fn bootstrap_tokens(mut self, authenticator: Arc<dyn TokenAuthenticator>) -> Self {
         self.bootstrap_tokens = Some(authenticator);
+        self
+    }
+
+    /// Accepts tokens of other issuers, with an authenticator that knows nothing of this server's
+    /// audiences.
+    #[must_use]
+    pub fn jwt(mut self, authenticator: Arc<dyn TokenAuthenticator>) -> Self {
+        self.jwt = Some(authenticator);
+        self
+    }
+
+    /// Asks a webhook about tokens that nobody else knows, with an authenticator that knows of
+    /// audiences and has a cache of its own.
+    #[must_use]
+    pub fn webhook(mut self, authenticator: Arc<dyn TokenAuthenticator>) -> Self {
+        self.webhook = Some(authenticator);
         self
     }
 
@@ -229,7 +259,12 @@ impl ChainBuilder {
             .unwrap_or_else(|| LoopbackToken::new(Secret::from(String::new()), ""));
         let loopback = agnostic(Arc::new(loopback));
 
-        let judged: Vec<_> = self.service_accounts.into_iter().collect();
+        let judged: Vec<_> = self
+            .service_accounts
+            .into_iter()
+            .chain(self.jwt.map(agnostic))
+            .chain(self.webhook)
+            .collect();
         // Inside the cache, so that the group is added once per entry.
         let judged = Arc::new(GroupAdder::new(Arc::new(token_union(judged))));
         let cache = TokenCache::new(judged, self.cache, Arc::clone(&clock), Arc::clone(&metrics))?;
@@ -238,16 +273,19 @@ impl ChainBuilder {
             .static_tokens
             .map(agnostic)
             .into_iter()
-            .chain([cached])
             .chain(self.bootstrap_tokens.map(agnostic))
+            .chain([cached])
             .collect();
         let tokens: Arc<dyn TokenAuthenticator> = Arc::new(token_union(tokens));
 
         let bearer: Arc<dyn Authenticator> = Arc::new(BearerToken::new(Arc::clone(&tokens)));
         let websocket: Arc<dyn Authenticator> = Arc::new(WebSocketToken::new(Arc::clone(&tokens)));
-        let credentials = self
-            .client_certificates
+        let front_proxy = self.front_proxy.map(|delegate| -> Arc<dyn Authenticator> {
+            Arc::new(AudienceAgnostic::new(self.api_audiences.clone(), delegate))
+        });
+        let credentials = front_proxy
             .into_iter()
+            .chain(self.client_certificates)
             .chain([bearer, websocket])
             .collect();
         let credentials = request_union(credentials, OnRejection::Continue);

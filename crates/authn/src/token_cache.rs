@@ -218,7 +218,7 @@ impl Inner {
                 Ok(Ok(verdict)) => verdict,
                 Ok(Err(_)) => panicked(),
                 Err(_) => {
-                    Verdict::rejected(Reason::BoundObjectLookupFailed, "context deadline exceeded")
+                    Verdict::rejected(Reason::AuthenticatorTimedOut, "context deadline exceeded")
                 }
             };
             inner.settle(digest, generation, &verdict);
@@ -297,7 +297,7 @@ fn wait(inner: Arc<Inner>, flight: Flight, state: ActiveFetch) -> BoxFuture<'sta
 
 fn panicked() -> Verdict {
     Verdict::rejected(
-        Reason::CredentialMalformed,
+        Reason::AuthenticatorFailed,
         "Internal error occurred: authentication failed unexpectedly",
     )
 }

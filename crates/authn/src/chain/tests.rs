@@ -1,5 +1,7 @@
 use super::*;
 
+use std::sync::Mutex;
+
 use burgee_identity::{SettableClock, UserInfo};
 use http::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderValue};
@@ -39,8 +41,11 @@ fn chain(certificate: Certificate, anonymous: Option<Anonymous>) -> Chain {
         Some(anonymous) => builder.anonymous(anonymous),
         None => builder,
     };
-    let clock = Arc::new(SettableClock::at(jiff::Timestamp::UNIX_EPOCH));
-    builder.build(clock, Arc::new(NoMetrics)).unwrap()
+    builder.build(clock(), Arc::new(NoMetrics)).unwrap()
+}
+
+fn clock() -> Arc<SettableClock> {
+    Arc::new(SettableClock::at(jiff::Timestamp::UNIX_EPOCH))
 }
 
 /// Rejects the token `expired` and knows `vault` for the audience `vault`.
@@ -184,6 +189,89 @@ fn the_chain_follows_upstreams_table() {
             "{certificate:?} {authorization} {websocket}"
         );
     }
+}
+
+/// Notes what it was asked, and knows nothing.
+#[derive(Debug)]
+struct Asked(&'static str, Arc<Mutex<Vec<&'static str>>>);
+
+impl TokenAuthenticator for Asked {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn authenticate(&self, _token: &str, _audiences: &Audiences) -> Decision {
+        self.1.lock().unwrap().push(self.0);
+        Outcome::NoOpinion(Reason::TokenUnknown).into()
+    }
+}
+
+#[test]
+fn tokens_are_judged_by_those_who_need_no_connection_first() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let asked = |name| Arc::new(Asked(name, Arc::clone(&order)));
+    let chain = Chain::builder([AUDIENCE])
+        .webhook(asked("webhook"))
+        .jwt(asked("jwt"))
+        .bootstrap_tokens(asked("bootstrap"))
+        .service_accounts(asked("service account"))
+        .static_tokens(asked("static"))
+        .build(clock(), Arc::new(NoMetrics))
+        .unwrap();
+    let refused = verdict(&chain, &headers("Bearer x", ""), "/");
+    assert_eq!(
+        summary(&refused),
+        Err(Some("invalid bearer token".to_owned()))
+    );
+    let expected = ["static", "bootstrap", "service account", "jwt", "webhook"];
+    assert_eq!(*order.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn only_those_who_know_of_audiences_are_asked_about_foreign_ones() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let asked = |name| Arc::new(Asked(name, Arc::clone(&order)));
+    let chain = Chain::builder([AUDIENCE])
+        .webhook(asked("webhook"))
+        .jwt(asked("jwt"))
+        .bootstrap_tokens(asked("bootstrap"))
+        .service_accounts(asked("service account"))
+        .static_tokens(asked("static"))
+        .build(clock(), Arc::new(NoMetrics))
+        .unwrap();
+    let spec = TokenReviewSpec {
+        token: "x".to_owned(),
+        audiences: vec!["vault".to_owned()],
+    };
+    chain.review(&spec).await.unwrap();
+    assert_eq!(*order.lock().unwrap(), ["service account", "webhook"]);
+}
+
+#[test]
+fn a_front_proxy_is_believed_before_every_other_credential() {
+    let fido = Outcome::Authenticated(Authenticated::new(UserInfo::named("fido")));
+    let chain = Chain::builder([AUDIENCE])
+        .front_proxy(Arc::new(Fixed::now(fido)))
+        .client_certificates(Arc::new(Fixed::now(Outcome::Authenticated(
+            Authenticated::new(UserInfo::named("cert")),
+        ))))
+        .static_tokens(Arc::new(
+            StaticTokens::new("t.csv", b"good,jane,u1").unwrap(),
+        ))
+        .build(clock(), Arc::new(NoMetrics))
+        .unwrap();
+    let Outcome::Authenticated(fido) = verdict(&chain, &headers("Bearer good", ""), "/").outcome
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (&*fido.user.name, &*fido.user.groups, &*fido.audiences),
+        (
+            "fido",
+            &["system:authenticated".to_owned()][..],
+            &[AUDIENCE.to_owned()][..]
+        )
+    );
 }
 
 #[test]

@@ -286,7 +286,10 @@ async fn an_answer_from_before_an_invalidation_is_used_by_nobody_after_it() {
 async fn a_delegate_that_panics_rejects_and_the_cache_lives_on() {
     let unexpected = "Internal error occurred: authentication failed unexpectedly";
     let message = |verdict: Verdict| match verdict.outcome {
-        Outcome::Rejected(rejection) => rejection.message,
+        Outcome::Rejected(rejection) => {
+            assert_eq!(rejection.reason, Reason::AuthenticatorFailed);
+            rejection.message
+        }
         other => panic!("{other:?}"),
     };
     let gate = Arc::new(Semaphore::new(2));
@@ -312,6 +315,7 @@ async fn a_question_takes_thirty_seconds_at_most() {
     let Outcome::Rejected(rejection) = verdict.outcome else {
         panic!()
     };
+    assert_eq!(rejection.reason, Reason::AuthenticatorTimedOut);
     assert_eq!(rejection.message, "context deadline exceeded");
 }
 
