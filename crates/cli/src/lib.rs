@@ -20,7 +20,6 @@
 mod completions;
 mod duration;
 mod failure;
-mod go_url;
 mod logging;
 mod manual;
 mod output;
@@ -30,6 +29,7 @@ mod version;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use burgee_wire::url as go_url;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use duration::Duration;

@@ -4,7 +4,7 @@
 //! list topologies and descriptions of every served kind. The same schema drives strict decoding
 //! ([`decode`]), canonical encoding ([`encode`]), OpenAPI, strategic merge patch and server-side
 //! apply, so that a kind is described once. Typed views exist only where code reads fields:
-//! [`ObjectMeta`], [`Status`], [`rbac`], [`authentication`], [`authorization`].
+//! [`ObjectMeta`], [`Status`], [`rbac`], [`authentication`], [`authorization`], [`explanation`].
 //!
 //! ```
 //! use burgee_wire::{decode, encode, schema::schema};
@@ -22,6 +22,7 @@ pub mod authentication;
 pub mod authorization;
 pub mod decode;
 pub mod encode;
+pub mod explanation;
 pub mod field;
 mod go;
 pub mod names;
@@ -32,6 +33,7 @@ pub mod schema;
 pub mod selector;
 mod status;
 mod time;
+pub mod url;
 
 pub use go::quoted;
 pub use object::{ManagedFieldsEntry, Object, ObjectMeta, OwnerReference};
