@@ -6,7 +6,8 @@ use burgee_wire::schema::{Struct, StructRef, schema};
 /// The definition prefix of the types that all groups share.
 pub(crate) const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
-/// Upstream's order of the groups that it has too (kube-aggregator's group priorities).
+/// Upstream's order of the groups that it has too (kube-aggregator's group priorities). Others come
+/// behind them.
 const ORDER: &[&str] = &[
     "",
     "authentication.k8s.io",

@@ -11,6 +11,9 @@ use burgee_openapi::{About, AggregatedVersion, Document, Documents};
 use burgee_resources::{Resource, all};
 use serde_json::{Value, json};
 
+/// The group that only Burgee has.
+const OWN: &str = "authentication.burgee.dev";
+
 fn documents() -> Documents {
     let about = About {
         version: "v1.37.0".to_owned(),
@@ -44,12 +47,14 @@ fn api_is_as_recorded() {
 }
 
 #[test]
-fn apis_lists_the_recorded_groups_that_are_served_in_their_order() {
+fn apis_lists_the_recorded_groups_that_are_served_in_their_order_and_then_burgees_own() {
     let mut expected = recorded("/apis");
-    let groups = served(&expected["groups"], |name| {
+    let mut groups = served(&expected["groups"], |name| {
         all().iter().any(|each| each.group == name)
     });
     assert_eq!(groups.len(), 4);
+    let version = json!({"groupVersion": format!("{OWN}/v1alpha1"), "version": "v1alpha1"});
+    groups.push(json!({"name": OWN, "versions": [version], "preferredVersion": version}));
     expected["groups"] = groups.into();
     assert_eq!(read(documents().api_group_list()), expected);
 }
@@ -66,7 +71,8 @@ fn a_group_is_as_recorded() {
 #[test]
 fn resources_are_as_recorded() {
     let documents = documents();
-    let versions: BTreeSet<_> = all().iter().map(Resource::group_version).collect();
+    let mut versions: BTreeSet<_> = all().iter().map(Resource::group_version).collect();
+    assert!(versions.remove(&(OWN, "v1alpha1")));
     assert_eq!(versions.len(), 5);
     for (group, version) in versions {
         let ours = read(documents.api_resource_list(group, version).unwrap());
@@ -102,19 +108,32 @@ fn resources_are_as_recorded() {
 }
 
 #[test]
-fn root_lists_recorded_paths_only() {
+fn root_lists_recorded_paths_and_those_of_burgees_own_group() {
     let recorded = recorded("/");
     let recorded = recorded["paths"].as_array().unwrap();
     let root = documents().root(&["/version", "/healthz"]);
     let root: Value = serde_json::from_slice(&root).unwrap();
     let paths = root["paths"].as_array().unwrap();
-    assert_eq!(paths.len(), 17);
+    assert_eq!(paths.len(), 19);
     assert!(paths.is_sorted_by_key(|path| path.as_str()));
     let unknown: Vec<_> = paths
         .iter()
         .filter(|path| !recorded.contains(path))
         .collect();
-    assert!(unknown.is_empty(), "{unknown:?}");
+    assert_eq!(
+        unknown,
+        [format!("/apis/{OWN}"), format!("/apis/{OWN}/v1alpha1")].each_ref()
+    );
+}
+
+#[test]
+fn explanations_are_created_and_nothing_else() {
+    let documents = documents();
+    let list = read(documents.api_resource_list(OWN, "v1alpha1").unwrap());
+    let resource = json!({"name": "tokenexplanations", "singularName": "tokenexplanation",
+        "namespaced": false, "kind": "TokenExplanation", "verbs": ["create"]});
+    assert_eq!(list["resources"], json!([resource]));
+    assert_eq!(list["groupVersion"], format!("{OWN}/v1alpha1"));
 }
 
 /// What client-go makes of the aggregated form: the plain lists.

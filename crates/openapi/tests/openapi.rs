@@ -69,7 +69,7 @@ fn the_index_names_every_document_by_its_hash() {
     let documents = documents();
     let index = read(documents.openapi_v3_index());
     let paths = index["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 11);
+    assert_eq!(paths.len(), 13);
     for (path, entry) in paths {
         let hash = documents.openapi_v3(path).unwrap().hash();
         let url = format!("/openapi/v3/{path}?hash={hash}");
@@ -334,8 +334,8 @@ fn types_of_all_groups_name_all_of_them() {
             .unwrap()
             .len()
     };
-    assert_eq!(kinds("DeleteOptions"), 5);
-    assert_eq!(kinds("WatchEvent"), 5);
+    assert_eq!(kinds("DeleteOptions"), 6);
+    assert_eq!(kinds("WatchEvent"), 6);
     assert_eq!(kinds("Status"), 1);
     assert_eq!(kinds("APIResourceList"), 1);
     assert!(documents["v2"]["definitions"][format!("{META}.Patch")].is_object());

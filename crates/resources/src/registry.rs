@@ -26,6 +26,13 @@ const AUTHENTICATION: Resource = Resource {
     ..TEMPLATE
 };
 
+/// Burgee's own group, beside upstream's.
+const EXPLANATION: Resource = Resource {
+    group: "authentication.burgee.dev",
+    version: "v1alpha1",
+    ..AUTHENTICATION
+};
+
 const AUTHORIZATION: Resource = Resource {
     group: "authorization.k8s.io",
     ..AUTHENTICATION
@@ -131,6 +138,13 @@ static RESOURCES: &[Resource] = &[
         }],
         rules: &ServiceAccountRules,
         ..TEMPLATE
+    },
+    Resource {
+        kind: "TokenExplanation",
+        plural: "tokenexplanations",
+        singular: "tokenexplanation",
+        schema_name: "dev.burgee.authentication.v1alpha1.TokenExplanation",
+        ..EXPLANATION
     },
     Resource {
         kind: "SelfSubjectReview",
@@ -293,6 +307,6 @@ mod tests {
     #[test]
     fn reviews_are_not_stored() {
         let not_stored = all().iter().filter(|each| !each.stored()).count();
-        assert_eq!(not_stored, 6);
+        assert_eq!(not_stored, 7);
     }
 }

@@ -29,6 +29,10 @@ const SOURCES: &[(&str, &str)] = &[
         "authorization.schema",
         include_str!("../schema/authorization.schema"),
     ),
+    (
+        "explanation.schema",
+        include_str!("../schema/explanation.schema"),
+    ),
 ];
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| match parse::parse(SOURCES) {
