@@ -19,6 +19,19 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     /// Decides. What is [`Decision::Later`] must keep a copy of what it needs
     /// ([`Request::to_owned`]).
     fn authenticate(&self, request: &Request<'_>) -> Decision;
+
+    /// Decides as [`Authenticator::authenticate`] would, but leaves no trace: nothing is counted. For
+    /// explanations.
+    fn rehearse(&self, request: &Request<'_>) -> Decision {
+        self.authenticate(request)
+    }
+
+    /// Every check that the credential has to pass, each made by itself as far as that is possible, in
+    /// the order in which they decide. For explanations, never on the way of a request.
+    fn examine(&self, request: &Request<'_>) -> Decision<Vec<Check>> {
+        let _ = request;
+        Decision::Now(Vec::new())
+    }
 }
 
 /// Judges one opaque token (upstream's `authenticator.Token`).
@@ -32,9 +45,15 @@ pub trait TokenAuthenticator: Send + Sync + fmt::Debug {
     /// is good for; one that does not returns none and is wrapped in [`AudienceAgnostic`].
     fn authenticate(&self, token: &str, audiences: &Audiences) -> Decision;
 
+    /// Decides as [`TokenAuthenticator::authenticate`] would, but leaves no trace: nothing is counted,
+    /// and nothing remembered. For explanations.
+    fn rehearse(&self, token: &str, audiences: &Audiences) -> Decision {
+        self.authenticate(token, audiences)
+    }
+
     /// Every check that the token has to pass, each made by itself as far as that is possible, in the
     /// order in which they decide. For explanations, never on the way of a request. Empty when the
-    /// token is none of its own, or when there is nothing to take apart.
+    /// token is of another form than its own, or when there is nothing to take apart.
     fn examine(&self, token: &str, audiences: &Audiences) -> Decision<Vec<Check>> {
         let _ = (token, audiences);
         Decision::Now(Vec::new())
@@ -351,9 +370,7 @@ impl<A: ?Sized> AudienceAgnostic<A> {
         if audiences.requested().is_none() {
             return question(&self.delegate);
         }
-        let requested = audiences.as_slice().iter();
-        let mut shared = requested.filter(|one| self.implicit.as_slice().contains(one));
-        if shared.next().is_none() {
+        if !self.shares_one_of(audiences) {
             return Decision::Now(Verdict::no_opinion(Reason::TokenAudienceMismatch));
         }
         let (implicit, requested) = (self.implicit.clone(), audiences.clone());
@@ -372,6 +389,28 @@ impl<A: ?Sized> AudienceAgnostic<A> {
             verdict
         })
     }
+
+    fn shares_one_of(&self, audiences: &Audiences) -> bool {
+        let mut requested = audiences.as_slice().iter();
+        requested.any(|one| self.implicit.as_slice().contains(one))
+    }
+
+    /// Puts the check on audiences in front of the delegate's own, because it decides first.
+    fn also_check(&self, audiences: &Audiences, own: Decision<Vec<Check>>) -> Decision<Vec<Check>> {
+        if audiences.requested().is_none() || self.shares_one_of(audiences) {
+            return own;
+        }
+        let detail = format!(
+            "good for {} only, {} asked for",
+            go_list(self.implicit.as_slice()),
+            go_list(audiences.as_slice())
+        );
+        own.map(|mut checks| {
+            let failed = Check::failed("audience", Reason::TokenAudienceMismatch, detail);
+            checks.insert(0, failed);
+            checks
+        })
+    }
 }
 
 impl<A: Authenticator + ?Sized> Authenticator for AudienceAgnostic<A> {
@@ -381,6 +420,14 @@ impl<A: Authenticator + ?Sized> Authenticator for AudienceAgnostic<A> {
 
     fn authenticate(&self, request: &Request<'_>) -> Decision {
         self.ask(request.audiences, |delegate| delegate.authenticate(request))
+    }
+
+    fn rehearse(&self, request: &Request<'_>) -> Decision {
+        self.ask(request.audiences, |delegate| delegate.rehearse(request))
+    }
+
+    fn examine(&self, request: &Request<'_>) -> Decision<Vec<Check>> {
+        self.also_check(request.audiences, self.delegate.examine(request))
     }
 }
 
@@ -393,6 +440,14 @@ impl<A: TokenAuthenticator + ?Sized> TokenAuthenticator for AudienceAgnostic<A> 
         self.ask(audiences, |delegate| {
             delegate.authenticate(token, audiences)
         })
+    }
+
+    fn rehearse(&self, token: &str, audiences: &Audiences) -> Decision {
+        self.ask(audiences, |delegate| delegate.rehearse(token, audiences))
+    }
+
+    fn examine(&self, token: &str, audiences: &Audiences) -> Decision<Vec<Check>> {
+        self.also_check(audiences, self.delegate.examine(token, audiences))
     }
 }
 

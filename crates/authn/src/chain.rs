@@ -48,6 +48,10 @@ pub struct Chain {
     reviews: Union<dyn TokenAuthenticator>,
     cache: TokenCache,
     api_audiences: Audiences,
+    /// Those who judge connections and proxies, in the order in which they are asked.
+    pub(crate) request_members: Vec<Arc<dyn Authenticator>>,
+    /// Those who judge tokens, in the order in which they are asked, without the cache.
+    pub(crate) token_members: Vec<Arc<dyn TokenAuthenticator>>,
 }
 
 /// What a [`Chain`] is made of. Everything that is not given is left out.
@@ -259,23 +263,28 @@ impl ChainBuilder {
             .unwrap_or_else(|| LoopbackToken::new(Secret::from(String::new()), ""));
         let loopback = agnostic(Arc::new(loopback));
 
+        let in_memory: Vec<_> = self
+            .static_tokens
+            .map(agnostic)
+            .into_iter()
+            .chain(self.bootstrap_tokens.map(agnostic))
+            .collect();
         let judged: Vec<_> = self
             .service_accounts
             .into_iter()
             .chain(self.jwt.map(agnostic))
             .chain(self.webhook)
             .collect();
+        let token_members = [Arc::clone(&loopback)]
+            .into_iter()
+            .chain(in_memory.iter().cloned())
+            .chain(judged.iter().cloned())
+            .collect();
         // Inside the cache, so that the group is added once per entry.
         let judged = Arc::new(GroupAdder::new(Arc::new(token_union(judged))));
         let cache = TokenCache::new(judged, self.cache, Arc::clone(&clock), Arc::clone(&metrics))?;
         let cached: Arc<dyn TokenAuthenticator> = Arc::new(cache.clone());
-        let tokens = self
-            .static_tokens
-            .map(agnostic)
-            .into_iter()
-            .chain(self.bootstrap_tokens.map(agnostic))
-            .chain([cached])
-            .collect();
+        let tokens = in_memory.into_iter().chain([cached]).collect();
         let tokens: Arc<dyn TokenAuthenticator> = Arc::new(token_union(tokens));
 
         let bearer: Arc<dyn Authenticator> = Arc::new(BearerToken::new(Arc::clone(&tokens)));
@@ -283,11 +292,12 @@ impl ChainBuilder {
         let front_proxy = self.front_proxy.map(|delegate| -> Arc<dyn Authenticator> {
             Arc::new(AudienceAgnostic::new(self.api_audiences.clone(), delegate))
         });
-        let credentials = front_proxy
+        let request_members: Vec<_> = front_proxy
             .into_iter()
             .chain(self.client_certificates)
-            .chain([bearer, websocket])
             .collect();
+        let credentials = request_members.iter().cloned();
+        let credentials = credentials.chain([bearer, websocket]).collect();
         let credentials = request_union(credentials, OnRejection::Continue);
         let mut main: Arc<dyn Authenticator> = Arc::new(GroupAdder::new(Arc::new(credentials)));
         if let Some(anonymous) = self.anonymous {
@@ -305,6 +315,8 @@ impl ChainBuilder {
             reviews: token_union(reviews),
             cache,
             api_audiences: self.api_audiences,
+            request_members,
+            token_members,
         })
     }
 }
