@@ -1,11 +1,13 @@
 //! The rules for accepting a token.
 
+mod examine;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use burgee_identity::{Clock, Reason, Rejection, UserInfo, names};
-use burgee_jose::{Error as JoseError, Jws};
+use burgee_jose::{Error as JoseError, Jws, VerificationKeys};
 use burgee_wire::quoted;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -94,11 +96,6 @@ impl TokenValidator {
         requested: &[String],
     ) -> Result<ValidToken, NotValid> {
         let claims = self.verify(token).await?;
-        let requested = if requested.is_empty() {
-            &self.api_audiences
-        } else {
-            requested
-        };
         let mut valid = ValidToken {
             user: UserInfo::default(),
             audiences: Vec::new(),
@@ -106,28 +103,13 @@ impl TokenValidator {
             uses: Vec::new(),
             annotations: Vec::new(),
         };
-        let token_audiences = if claims.aud.is_empty() {
+        if claims.aud.is_empty() {
             valid
                 .annotations
                 .push(("authentication.k8s.io/legacy-token", claims.sub.clone()));
             valid.uses.push(TokenUse::WithoutAudience);
-            &self.api_audiences
-        } else {
-            &claims.aud
-        };
-        valid.audiences = requested
-            .iter()
-            .filter(|a| token_audiences.contains(a))
-            .cloned()
-            .collect();
-        if valid.audiences.is_empty() && !self.api_audiences.is_empty() {
-            let message = format!(
-                "token audiences {} is invalid for the target audiences {}",
-                list(token_audiences),
-                list(requested)
-            );
-            return Err(Rejection::new(Reason::TokenAudienceMismatch, message).into());
         }
+        valid.audiences = self.check_audiences(&claims, requested)?;
         let now = self.clock.now();
         check_times(&claims, now)?;
         self.check_objects(&claims, now).await?;
@@ -145,14 +127,7 @@ impl TokenValidator {
         if !self.issuers.iter().any(|known| *known == issuer) {
             return Err(NotValid::Foreign(Reason::TokenIssuerForeign));
         }
-        let mut keys = self.keys.keys();
-        if let Some(key_id) = jws.header().key_id().filter(|id| !id.is_empty())
-            && !keys.contains(key_id)
-            && let Some(refresh) = self.keys.refresh(key_id)
-        {
-            refresh.await;
-            keys = self.keys.keys();
-        }
+        let keys = self.keys_for(&jws).await;
         let verified = keys.verify(&jws).map_err(|error| match error {
             JoseError::UnknownKey => {
                 Rejection::new(Reason::TokenKeyUnknown, "invalid signature, no keys found")
@@ -175,7 +150,58 @@ impl TokenValidator {
         Ok(claims)
     }
 
+    /// All keys, after having asked for the one that the token names if it is not known.
+    async fn keys_for(&self, jws: &Jws<'_>) -> Arc<VerificationKeys> {
+        let keys = self.keys.keys();
+        if let Some(key_id) = jws.header().key_id().filter(|id| !id.is_empty())
+            && !keys.contains(key_id)
+            && let Some(refresh) = self.keys.refresh(key_id)
+        {
+            refresh.await;
+            return self.keys.keys();
+        }
+        keys
+    }
+
+    /// Those of the requested audiences that the token is for.
+    fn check_audiences(
+        &self,
+        claims: &Claims,
+        requested: &[String],
+    ) -> Result<Vec<String>, Rejection> {
+        let own = self.api_audiences.as_slice();
+        let requested = if requested.is_empty() { own } else { requested };
+        let intended = if claims.aud.is_empty() {
+            own
+        } else {
+            &claims.aud
+        };
+        let matching: Vec<String> = requested
+            .iter()
+            .filter(|audience| intended.contains(audience))
+            .cloned()
+            .collect();
+        if matching.is_empty() && !own.is_empty() {
+            let message = format!(
+                "token audiences {} is invalid for the target audiences {}",
+                list(intended),
+                list(requested)
+            );
+            return Err(Rejection::new(Reason::TokenAudienceMismatch, message));
+        }
+        Ok(matching)
+    }
+
     async fn check_objects(&self, claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
+        self.check_account(claims, now).await?;
+        let namespace = claims.kubernetes.namespace.as_str();
+        for (kind, claim) in bound_objects(claims) {
+            self.check_bound(kind, namespace, claim, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_account(&self, claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
         let kubernetes = &claims.kubernetes;
         let namespace = kubernetes.namespace.as_str();
         let own = &kubernetes.service_account;
@@ -207,16 +233,7 @@ impl TokenValidator {
             let message = format!("service account {namespace}/{} has been deleted", own.name);
             return Err(Rejection::new(Reason::ServiceAccountGone, message));
         }
-        if let Some(secret) = &kubernetes.secret {
-            self.check_bound(ObjectKind::Secret, namespace, secret, now)
-                .await?;
-        }
-        match (&kubernetes.pod, &kubernetes.node) {
-            // The node of a pod is only copied: a pod may outlive the object of its node.
-            (Some(pod), _) => self.check_bound(ObjectKind::Pod, namespace, pod, now).await,
-            (None, Some(node)) => self.check_bound(ObjectKind::Node, "", node, now).await,
-            (None, None) => Ok(()),
-        }
+        Ok(())
     }
 
     async fn check_bound(
@@ -228,7 +245,11 @@ impl TokenValidator {
     ) -> Result<(), Rejection> {
         let object = ObjectRef {
             kind,
-            namespace,
+            namespace: if kind == ObjectKind::Node {
+                ""
+            } else {
+                namespace
+            },
             name: &claim.name,
         };
         let live = find_uid(&*self.objects, object, &claim.uid)
@@ -241,12 +262,7 @@ impl TokenValidator {
                 Rejection::new(reason, INVALIDATED)
             })?;
         if live.uid != claim.uid {
-            let spelled = match kind {
-                ObjectKind::Node => "node",
-                ObjectKind::Pod => "pod",
-                ObjectKind::Secret => "secret",
-                ObjectKind::ServiceAccount => "service account",
-            };
+            let spelled = spelled(kind);
             let message = format!(
                 "{spelled} UID ({}) does not match service account {spelled} ref claim ({})",
                 live.uid, claim.uid
@@ -282,26 +298,41 @@ fn unverified_issuer(payload: &[u8]) -> Option<Cow<'_, str>> {
     issuer.map(|issuer| issuer.iss)
 }
 
+/// `nbf`, `exp` and `iat`, in the order in which they decide.
 fn check_times(claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
-    let ahead = later(now, LEEWAY);
-    let behind = later(now, -LEEWAY);
-    let refuse = |reason, message| Err(Rejection::new(reason, message));
-    if claims.nbf.is_some_and(|nbf| ahead < instant(nbf)) {
-        return refuse(
+    check_begin(claims, now)?;
+    check_end(claims, now)?;
+    check_issuance(claims, now)
+}
+
+fn check_begin(claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
+    match claims.nbf {
+        Some(nbf) if later(now, LEEWAY) < instant(nbf) => Err(Rejection::new(
             Reason::TokenNotYetValid,
             "service account token is not valid yet",
-        );
+        )),
+        _ => Ok(()),
     }
-    if claims.exp.is_some_and(|exp| behind > instant(exp)) {
-        return refuse(Reason::TokenExpired, "service account token has expired");
+}
+
+fn check_end(claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
+    match claims.exp {
+        Some(exp) if later(now, -LEEWAY) > instant(exp) => Err(Rejection::new(
+            Reason::TokenExpired,
+            "service account token has expired",
+        )),
+        _ => Ok(()),
     }
-    if claims.iat.is_some_and(|iat| ahead < instant(iat)) {
-        return refuse(
+}
+
+fn check_issuance(claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
+    match claims.iat {
+        Some(iat) if later(now, LEEWAY) < instant(iat) => Err(Rejection::new(
             Reason::TokenIssuedInFuture,
             "service account token is issued in the future",
-        );
+        )),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Notes whether the holder of an extended token should have had a newer one.
@@ -323,6 +354,28 @@ fn check_freshness(claims: &Claims, now: Timestamp, valid: &mut ValidToken) {
         .annotations
         .push(("authentication.k8s.io/stale-token", text));
     valid.uses.push(TokenUse::Stale);
+}
+
+/// What a token is bound to besides its account, in the order in which it is looked up.
+fn bound_objects(claims: &Claims) -> impl Iterator<Item = (ObjectKind, &ObjectClaim)> {
+    let kubernetes = &claims.kubernetes;
+    let secret = kubernetes.secret.as_ref();
+    let pod = kubernetes.pod.as_ref();
+    // The node of a pod is only copied: a pod may outlive the object of its node.
+    let node = kubernetes.node.as_ref().filter(|_| pod.is_none());
+    let secret = secret.map(|claim| (ObjectKind::Secret, claim));
+    let pod = pod.map(|claim| (ObjectKind::Pod, claim));
+    let node = node.map(|claim| (ObjectKind::Node, claim));
+    secret.into_iter().chain(pod).chain(node)
+}
+
+fn spelled(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Node => "node",
+        ObjectKind::Pod => "pod",
+        ObjectKind::Secret => "secret",
+        ObjectKind::ServiceAccount => "service account",
+    }
 }
 
 /// Whether an object's deletion is more than the leeway ago.

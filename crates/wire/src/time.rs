@@ -21,6 +21,47 @@ impl Time {
     pub fn timestamp(self) -> Timestamp {
         self.0
     }
+
+    /// The instant as someone sees it at `now`, in its two largest units: `in 59m`, `2h 3m ago`, `now`.
+    ///
+    /// ```
+    /// use burgee_wire::Time;
+    /// let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    /// let end: Time = "2026-01-01T00:59:59Z".parse().unwrap();
+    /// assert_eq!(end.seen_from(now), "in 59m 59s");
+    /// ```
+    #[must_use]
+    pub fn seen_from(self, now: Timestamp) -> String {
+        const UNITS: [(u64, &str); 5] = [
+            (365 * 86_400, "y"),
+            (86_400, "d"),
+            (3_600, "h"),
+            (60, "m"),
+            (1, "s"),
+        ];
+        let seconds = self.0.duration_since(Self::from(now).0).as_secs();
+        let mut rest = seconds.unsigned_abs();
+        let mut parts = Vec::new();
+        for (size, unit) in UNITS {
+            let count = rest / size;
+            rest %= size;
+            // The next smaller unit counts only directly behind the largest.
+            match (count, parts.is_empty()) {
+                (0, true) => {}
+                (0, false) => break,
+                _ => parts.push(format!("{count}{unit}")),
+            }
+            if parts.len() == 2 {
+                break;
+            }
+        }
+        let span = parts.join(" ");
+        match seconds {
+            0 => "now".to_owned(),
+            1.. => format!("in {span}"),
+            _ => format!("{span} ago"),
+        }
+    }
 }
 
 impl From<Timestamp> for Time {
@@ -106,6 +147,29 @@ serde_as_text!(MicroTime);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_is_seen_in_its_two_largest_units() {
+        let now: Timestamp = "2026-01-01T00:00:00.9Z".parse().unwrap();
+        for (seconds, seen) in [
+            (0, "now"),
+            (1, "in 1s"),
+            (-59, "59s ago"),
+            (60, "in 1m"),
+            (3_601, "in 1h"),
+            (-7_384, "2h 3m ago"),
+            (86_400 + 3_600, "in 1d 1h"),
+            (-400 * 86_400, "1y 35d ago"),
+        ] {
+            let instant = now + jiff::SignedDuration::from_secs(seconds);
+            assert_eq!(Time::from(instant).seen_from(now), seen, "{seconds}");
+        }
+        let longest = Time::from(Timestamp::MAX).seen_from(Timestamp::MIN);
+        assert!(
+            longest.starts_with("in 2") && longest.contains('y'),
+            "{longest}"
+        );
+    }
 
     #[test]
     fn fractions_are_dropped_also_before_the_epoch() {

@@ -2,7 +2,7 @@ use super::*;
 
 use std::sync::Mutex;
 
-use burgee_identity::SettableClock;
+use burgee_identity::{Check, CheckResult, SettableClock};
 use burgee_jose::{Algorithm, PrivateKey, Signer as _, SigningKey, VerificationKeys};
 use proptest::prelude::*;
 
@@ -54,9 +54,13 @@ impl Subject {
     async fn validate(&self, token: &str, requested: &[&str]) -> Result<ValidToken, NotValid> {
         let keys: VerificationKeys = [public_key(K1)].into_iter().collect();
         let requested: Vec<String> = requested.iter().map(|one| (*one).to_owned()).collect();
-        self.with_keys(Arc::new(StaticKeys(Arc::new(keys))))
-            .validate(token, &requested)
-            .await
+        let validator = self.with_keys(Arc::new(StaticKeys(Arc::new(keys))));
+        let result = validator.validate(token, &requested).await;
+        let reads = self.world.live_reads.lock().unwrap().clone();
+        let checks = validator.examine(token, &requested).await;
+        *self.world.live_reads.lock().unwrap() = reads;
+        assert_agreement(&result, &checks);
+        result
     }
 
     async fn claims(&self, claims: &Claims) -> Result<ValidToken, NotValid> {
@@ -70,6 +74,24 @@ impl Subject {
     async fn refusal(&self, claims: &Claims) -> (Reason, String) {
         rejected(self.claims(claims).await)
     }
+}
+
+/// Every validation here is explained as well: the first check that fails must be why.
+fn assert_agreement(result: &Result<ValidToken, NotValid>, checks: &[Check]) {
+    let failure = checks.iter().find_map(|check| match check.result {
+        CheckResult::Failed(reason) => Some(reason),
+        CheckResult::Passed | CheckResult::Skipped => None,
+    });
+    let expected = match result {
+        Ok(_) => None,
+        Err(NotValid::Foreign(Reason::TokenMalformed)) => {
+            assert!(checks.is_empty(), "{checks:?}");
+            None
+        }
+        Err(NotValid::Foreign(reason)) => Some(*reason),
+        Err(NotValid::Rejected(rejection)) => Some(rejection.reason),
+    };
+    assert_eq!(failure, expected, "{checks:?}");
 }
 
 fn rejected(result: Result<ValidToken, NotValid>) -> (Reason, String) {
