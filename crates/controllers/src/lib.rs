@@ -1,7 +1,7 @@
 //! The controllers that identity needs, against any Kubernetes API.
 //!
 //! [`run`] starts them: every namespace gets its ServiceAccount `default` and the certificate
-//! authority, namespaces that are being deleted are emptied, objects go when their owners have gone,
+//! authority, aggregated API servers learn whose certificates to trust, namespaces that are being deleted are emptied, objects go when their owners have gone,
 //! and aggregating ClusterRoles gather their rules. They speak HTTP over a [`Transport`], never to a
 //! store, so that the same code works inside a server and over a network.
 //!
@@ -14,7 +14,7 @@
 //! # use burgee_server::{Config, Server, ServingCertificate};
 //! # use burgee_store::{EmbeddedOptions, EmbeddedStore};
 //! use std::sync::Arc;
-//! use burgee_controllers::{Client, Controller, Error, Options, ResponseBody, Target, Transport, View};
+//! use burgee_controllers::{AuthenticationTrust, Client, Controller, Error, Options, ResponseBody, Target, Transport, View};
 //! use burgee_identity::{SystemClock, UserInfo};
 //! use http_body_util::BodyExt as _;
 //!
@@ -46,7 +46,8 @@
 //! # let ca_pem = tls.cert.pem();
 //! let transport: Arc<dyn Transport> = Arc::new(InProcess(server.local_client()));
 //! let clock = Arc::new(SystemClock::new());
-//! let options = Options { ca_pem, clock, controllers: Controller::ALL.to_vec() };
+//! let (_, trust) = tokio::sync::watch::channel(AuthenticationTrust::default());
+//! let options = Options { ca_pem, trust, clock, controllers: Controller::ALL.to_vec() };
 //! let stop = tokio_util::sync::CancellationToken::new();
 //! let running = burgee_controllers::run(Arc::clone(&transport), options, &stop);
 //!
@@ -63,6 +64,7 @@
 //! ```
 
 mod aggregation;
+mod authentication_trust;
 mod backoff;
 mod client;
 mod default_service_account;
@@ -83,6 +85,7 @@ mod url;
 mod watch;
 mod worker;
 
+pub use authentication_trust::{AuthenticationTrust, RequestHeaderTrust};
 pub use client::Client;
 pub use error::Error;
 pub use queue::{Queue, Verdict};

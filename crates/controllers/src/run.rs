@@ -9,6 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::aggregation::Aggregation;
+use crate::authentication_trust::{AuthenticationTrust, TrustPublisher};
 use crate::default_service_account::DefaultServiceAccount;
 use crate::garbage_collector::GarbageCollector;
 use crate::kinds::{self, is_going};
@@ -24,6 +25,9 @@ const WORKERS: usize = 4;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Controller {
+    /// Publishes whose certificates authenticate, as ConfigMap
+    /// `kube-system/extension-apiserver-authentication`, for aggregated API servers.
+    AuthenticationTrust,
     /// Writes the rules of ClusterRoles that gather them from others.
     ClusterRoleAggregation,
     /// Creates the ServiceAccount `default` in every namespace.
@@ -40,7 +44,8 @@ pub enum Controller {
 
 impl Controller {
     /// Every controller, as `burgee serve` runs them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::AuthenticationTrust,
         Self::ClusterRoleAggregation,
         Self::DefaultServiceAccount,
         Self::GarbageCollector,
@@ -54,6 +59,8 @@ impl Controller {
 pub struct Options {
     /// The certificate authorities that clients of the API should trust, in PEM.
     pub ca_pem: String,
+    /// Whose certificates authenticate; every new value is published.
+    pub trust: watch::Receiver<AuthenticationTrust>,
     /// The time that is written into status conditions.
     pub clock: Arc<dyn Clock>,
     /// Which controllers to run.
@@ -176,6 +183,9 @@ impl Start {
         if namespaces.has_handlers() {
             self.reflect(namespaces);
         }
+        if wants(Controller::AuthenticationTrust) {
+            self.authentication_trust(options.trust.clone());
+        }
         if wants(Controller::ClusterRoleAggregation) {
             self.aggregation();
         }
@@ -217,6 +227,32 @@ impl Start {
         self.reflect(own);
         self.ready_when_settled(&stores, &queue);
         self.work(reconciler, queue, stores, WORKERS);
+    }
+
+    fn authentication_trust(&mut self, trust: watch::Receiver<AuthenticationTrust>) {
+        let client = self.client("cluster-authentication-trust-controller");
+        let mut own = Reflector::new(client.clone(), TrustPublisher::scope());
+        let queue = Arc::new(Queue::new());
+        let added = Arc::clone(&queue);
+        own.on_change(move |_| added.add(()));
+        // The ConfigMap may not be there yet, and then nothing changes.
+        queue.add(());
+        let (added, mut changed) = (Arc::clone(&queue), trust.clone());
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            while let Some(Ok(())) = stop.run_until_cancelled(changed.changed()).await {
+                added.add(());
+            }
+        });
+        let reconciler = TrustPublisher {
+            client,
+            trust,
+            config_maps: own.store(),
+        };
+        let stores = vec![own.store()];
+        self.reflect(own);
+        self.ready_when_settled(&stores, &queue);
+        self.work(reconciler, queue, stores, 1);
     }
 
     fn namespace_lifecycle(&mut self, namespaces: &mut Reflector, clock: Arc<dyn Clock>) {

@@ -18,6 +18,9 @@ pub enum Error {
     /// There is no service-account issuer.
     #[error("service-account-issuer is a required flag")]
     NoIssuer,
+    /// What should be exchanged is not there.
+    #[error("the server was started without {0}")]
+    NotConfigured(&'static str),
     /// The key that signs tokens is not among those that verify them: every token would be refused.
     #[error(
         "the service-account signing key is not among the verification keys, so every token it signs would be refused; add its public half to --service-account-key-file"

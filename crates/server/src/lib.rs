@@ -33,6 +33,7 @@
 //! ```
 
 mod api;
+mod authentication;
 mod authorization;
 mod cache;
 mod error;
@@ -54,6 +55,7 @@ mod server;
 mod startup;
 mod tls;
 
+pub use authentication::Reloads;
 pub use error::Error;
 pub use http::Body;
 pub use server::{AnonymousRequests, Config, LocalClient, NamedFile, Server, VersionInfo};

@@ -12,7 +12,6 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::open_requests::{Condition, OpenRequest, OpenRequests};
+use crate::tls::Tls;
 
 /// The largest head of a request (upstream's 1 MiB).
 const MAX_HEAD_BYTES: usize = 1024 * 1024;
@@ -83,13 +83,12 @@ impl Default for Timeouts {
 /// way, for at most `grace`. When this returns, nothing of any connection runs any more.
 pub(crate) async fn serve<H: Handler>(
     listeners: Vec<TcpListener>,
-    tls: Arc<ServerConfig>,
+    tls: Arc<Tls>,
     handler: Arc<H>,
     timeouts: Timeouts,
     stop: CancellationToken,
     grace: Duration,
 ) {
-    let acceptor = TlsAcceptor::from(tls);
     let tasks = Tasks::default();
     let connections = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     let (sender, mut accepted) = tokio::sync::mpsc::channel::<TcpStream>(64);
@@ -109,7 +108,7 @@ pub(crate) async fn serve<H: Handler>(
             );
             continue;
         };
-        let (acceptor, handler) = (acceptor.clone(), Arc::clone(&handler));
+        let (acceptor, handler) = (tls.acceptor(), Arc::clone(&handler));
         let (stop, streams) = (stop.clone(), tasks.clone());
         tasks.execute(async move {
             let _permit = permit;
@@ -356,7 +355,7 @@ mod tests {
             roots.add(made.cert.der().clone()).unwrap();
             let key = made.signing_key.serialize_der().try_into().unwrap();
             let certificate = ServingCertificate::new(chain, key).unwrap();
-            let tls = crate::tls::config(Arc::new(certificate), Vec::new()).unwrap();
+            let tls = Tls::new(Arc::new(certificate), Vec::new()).unwrap();
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let answers = Arc::new(Answers::default());

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use burgee_authn::TokenRecords;
+use burgee_bootstrap_token::{TokenId, TokenRecord};
 use burgee_service_account::{BoxFuture, LookupError, ObjectFacts, ObjectLookup, ObjectRef};
 use burgee_store::Store;
 use serde::Deserialize;
 
 use crate::cache::{Caches, Entry};
+
+/// Where the Secrets of bootstrap tokens are.
+const SYSTEM_NAMESPACE: &str = "kube-system";
 
 /// Finds service accounts, pods, secrets and nodes.
 pub(crate) struct Lookups {
@@ -52,6 +57,15 @@ impl ObjectLookup for Lookups {
             facts(&entry)
                 .ok_or_else(|| failed(format!("the stored {} cannot be read", resource.kind)))
         })
+    }
+}
+
+impl TokenRecords for Lookups {
+    fn find(&self, id: TokenId) -> Option<Arc<TokenRecord>> {
+        let cache = self.caches.named("", "secrets")?;
+        let entry = cache.find(SYSTEM_NAMESPACE, &id.secret_name())?;
+        let object = entry.object().ok()?;
+        Some(Arc::new(TokenRecord::from_object(&object)))
     }
 }
 

@@ -4,10 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use burgee_authn::{
-    Anonymous, AuthenticationLayer, Chain, ClientCertificates, ServiceAccountTokens, StaticTokens,
-    UidPolicy,
-};
+use burgee_authn::{AuthenticationLayer, Http2Mitigation};
 use burgee_identity::{Clock, UserInfo};
 use burgee_jose::{SigningKey, VerificationKeys};
 use burgee_openapi::{About, Documents};
@@ -23,6 +20,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::Api;
+use crate::authentication::{Authenticators, Parts, Reloads};
 use crate::authorization::Authorization;
 use crate::cache;
 use crate::frontend::Frontend;
@@ -34,7 +32,8 @@ use crate::metrics::Metrics;
 use crate::observers::Observers;
 use crate::oidc::OidcDocuments;
 use crate::registry::{Admission, Registry};
-use crate::{Error, ServingCertificate, startup, tls};
+use crate::tls::Tls;
+use crate::{Error, ServingCertificate, startup};
 
 /// What a server is made of. Everything that it needs is in here; it reads no file by itself.
 #[derive(Debug)]
@@ -43,12 +42,19 @@ pub struct Config {
     pub listeners: Vec<std::net::TcpListener>,
     /// What to show to clients.
     pub certificate: Arc<ServingCertificate>,
-    /// Whose client certificates count: the file's name and its PEM text.
-    pub client_ca: Option<NamedFile>,
+    /// Whose client certificates count: files of authorities, each with its name and PEM text. Without
+    /// any, client certificates are not asked for.
+    pub client_ca: Vec<NamedFile>,
+    /// Which client certificates count no more: the file's name and its PEM text.
+    pub client_crl: Option<NamedFile>,
     /// Static tokens: the file's name and its CSV text.
     pub static_tokens: Option<NamedFile>,
+    /// Whether bootstrap tokens are accepted: Secrets of type `bootstrap.kubernetes.io/token`.
+    pub bootstrap_tokens: bool,
     /// Whether requests without credentials act as `system:anonymous`.
     pub anonymous: AnonymousRequests,
+    /// Whether HTTP/2 connections end after a request of nobody known.
+    pub http2_mitigation: Http2Mitigation,
     /// Service-account issuers: the first issues, all are accepted. Not empty.
     pub issuers: Vec<String>,
     /// What tokens for this server are made for; empty for all issuers.
@@ -87,9 +93,12 @@ impl Config {
         Self {
             listeners,
             certificate,
-            client_ca: None,
+            client_ca: Vec::new(),
+            client_crl: None,
             static_tokens: None,
+            bootstrap_tokens: false,
             anonymous: AnonymousRequests::Allow,
+            http2_mitigation: Http2Mitigation::Close,
             issuers: vec![issuer.into()],
             api_audiences: Vec::new(),
             signing_key,
@@ -124,10 +133,13 @@ impl std::fmt::Debug for NamedFile {
 }
 
 /// What happens to requests without credentials.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum AnonymousRequests {
     /// They act as `system:anonymous`.
     Allow,
+    /// They act as `system:anonymous` where their path is exactly one of these, and are answered with
+    /// 401 elsewhere.
+    AllowAt(Vec<String>),
     /// They are answered with 401.
     Refuse,
 }
@@ -185,6 +197,7 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     frontend: Arc<Frontend>,
     api: Arc<Api>,
+    reloads: Reloads,
     stop: CancellationToken,
     stop_watches: CancellationToken,
     serving: JoinHandle<()>,
@@ -230,17 +243,31 @@ impl Server {
             caches: Arc::clone(&caches),
             store: Arc::clone(&store),
         };
-        let tokens = tokens(&config, Arc::new(lookups), &clock)?;
-        let (chain, hints) = chain(&config, &tokens, &metrics, &clock)?;
+        let lookups = Arc::new(lookups);
+        let tokens = tokens(&config, Arc::clone(&lookups), &clock)?;
+        let parts = Parts {
+            audiences: tokens.audiences.clone(),
+            service_accounts: Arc::clone(&tokens.validator),
+            lookups,
+            metrics: &metrics,
+            clock: &clock,
+        };
+        let authenticators = Arc::new(Authenticators::new(&config, parts)?);
+        let chain = Arc::clone(&authenticators.chain);
         observers.attach(Arc::clone(&chain));
-        let tls = tls::config(Arc::clone(&config.certificate), hints)?;
+        let tls = Tls::new(
+            Arc::clone(&config.certificate),
+            authenticators.authorities(),
+        )?;
+        let reloads = Reloads::new(authenticators, Arc::new(tls));
         let audiences = tokens.audiences.clone();
         let layer = AuthenticationLayer::new(
             Arc::clone(&chain) as Arc<dyn burgee_authn::Authenticator>,
             audiences,
             Arc::clone(&clock),
         )
-        .metrics(Arc::clone(&metrics) as Arc<dyn burgee_authn::Metrics>);
+        .metrics(Arc::clone(&metrics) as Arc<dyn burgee_authn::Metrics>)
+        .http2_mitigation(config.http2_mitigation);
 
         let api = Arc::new(Api {
             registry: Registry {
@@ -270,7 +297,7 @@ impl Server {
         let frontend = Arc::new(Frontend::new(Arc::clone(&api), &layer));
         let serving = tokio::spawn(listener::serve(
             listeners,
-            Arc::new(tls),
+            Arc::clone(reloads.tls()),
             Arc::clone(&frontend),
             listener::Timeouts::default(),
             stop.clone(),
@@ -280,6 +307,7 @@ impl Server {
             addresses,
             frontend,
             api,
+            reloads,
             _stop_on_drop: [stop.clone().drop_guard(), stop_watches.clone().drop_guard()],
             stop,
             stop_watches,
@@ -306,6 +334,12 @@ impl Server {
         LocalClient {
             frontend: Arc::clone(&self.frontend),
         }
+    }
+
+    /// A way to exchange parts of its configuration.
+    #[must_use]
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.clone()
     }
 
     /// Waits for ever, or until a part of the server ends without having been told to, which takes
@@ -439,36 +473,6 @@ fn tokens(config: &Config, lookups: Arc<Lookups>, clock: &Arc<dyn Clock>) -> Res
 }
 
 /// The authenticators, and the names of the authorities whose client certificates count.
-fn chain(
-    config: &Config,
-    tokens: &Tokens,
-    metrics: &Arc<Metrics>,
-    clock: &Arc<dyn Clock>,
-) -> Result<(Arc<Chain>, Vec<Vec<u8>>), Error> {
-    let counted = || Arc::clone(metrics) as Arc<dyn burgee_authn::Metrics>;
-    let accounts = ServiceAccountTokens::new(Arc::clone(&tokens.validator), counted());
-    let mut builder = Chain::builder(tokens.audiences.clone()).service_accounts(Arc::new(accounts));
-    let mut hints = Vec::new();
-    if let Some(file) = &config.client_ca {
-        let name = format!("client-ca-bundle::{}", file.path);
-        let certificates =
-            ClientCertificates::new(name, UidPolicy::FromSubject, Arc::clone(clock), counted())?;
-        certificates.reload(&file.content)?;
-        hints = certificates.subjects();
-        builder = builder.client_certificates(Arc::new(certificates));
-    }
-    if let Some(file) = &config.static_tokens {
-        let tokens = StaticTokens::new(file.path.clone(), &file.content)?;
-        builder = builder.static_tokens(Arc::new(tokens));
-    }
-    if config.anonymous == AnonymousRequests::Allow {
-        builder = builder.anonymous(Anonymous::everywhere());
-    }
-    Ok((
-        Arc::new(builder.build(Arc::clone(clock), counted())?),
-        hints,
-    ))
-}
 
 #[cfg(test)]
 mod tests {

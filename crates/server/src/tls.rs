@@ -10,6 +10,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+use tokio_rustls::TlsAcceptor;
 
 /// The longest client certificate chain that is looked at; upstream's verifier has the same bound.
 const MAX_CHAIN: usize = 10;
@@ -60,8 +61,38 @@ impl ResolvesServerCert for ServingCertificate {
 
 /// The server's side of TLS 1.2 and 1.3, for HTTP/2 and HTTP/1.1.
 ///
-/// A client certificate is asked for, naming the authorities in `hints`, but never required.
-pub(crate) fn config(
+/// A client certificate is asked for, naming the authorities that count, but never required.
+pub(crate) struct Tls {
+    certificate: Arc<ServingCertificate>,
+    current: ArcSwap<ServerConfig>,
+}
+
+impl Tls {
+    /// Shows `certificate`, and names the authorities with these subjects (DER) to clients.
+    pub(crate) fn new(
+        certificate: Arc<ServingCertificate>,
+        authorities: Vec<Vec<u8>>,
+    ) -> Result<Self, rustls::Error> {
+        let current = ArcSwap::from_pointee(config(Arc::clone(&certificate), authorities)?);
+        Ok(Self {
+            certificate,
+            current,
+        })
+    }
+
+    /// Names these authorities from the next handshake on.
+    pub(crate) fn name_authorities(&self, authorities: Vec<Vec<u8>>) -> Result<(), rustls::Error> {
+        let next = config(Arc::clone(&self.certificate), authorities)?;
+        self.current.store(Arc::new(next));
+        Ok(())
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.current.load_full())
+    }
+}
+
+fn config(
     certificate: Arc<ServingCertificate>,
     hints: Vec<Vec<u8>>,
 ) -> Result<ServerConfig, rustls::Error> {

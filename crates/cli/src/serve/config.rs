@@ -7,6 +7,7 @@ use std::time::Duration;
 use burgee_pki::{ServiceAccountKeyFiles, ServingSource, SubjectName};
 use burgee_wire::quoted;
 
+use super::authentication::AuthenticationConfig;
 use super::settings::Settings;
 use crate::go_url;
 
@@ -22,12 +23,8 @@ pub struct ServeConfig {
     pub serving: ServingSource,
     /// Names for an issued serving certificate, besides the usual ones.
     pub serving_names: Vec<SubjectName>,
-    /// Authorities in PEM whose client certificates are accepted, besides the data directory's own.
-    pub client_authorities: Option<PathBuf>,
-    /// The CSV file of static tokens.
-    pub token_file: Option<PathBuf>,
-    /// Whether requests without credentials go on as `system:anonymous`.
-    pub anonymous: bool,
+    /// How callers prove who they are.
+    pub authentication: AuthenticationConfig,
     /// How service-account tokens are issued and accepted.
     pub service_account: ServiceAccountConfig,
     /// The longest time that a request other than a watch may take.
@@ -96,6 +93,9 @@ pub struct InvalidConfig {
 #[non_exhaustive]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Problem {
+    /// Issuers of JWTs are configured in two places.
+    #[error("authentication-config file and oidc-* flags are mutually exclusive")]
+    AuthenticationConfigAndOidc,
     /// An address to listen on was given twice.
     #[error("bind {0} is already specified")]
     BindDuplicate(SocketAddr),
@@ -146,6 +146,12 @@ pub enum Problem {
     /// Names were given for a certificate that is not issued here.
     #[error("tls-san has no effect on the certificate in tls-cert-file")]
     TlsNamesUnused,
+    /// The webhook is to be spoken to in a version that does not exist.
+    #[error(
+        "unsupported authentication webhook version {}, supported versions are \"v1\", \"v1beta1\"",
+        quoted(.0)
+    )]
+    WebhookVersion(String),
 }
 
 impl ServeConfig {
@@ -158,6 +164,7 @@ impl ServeConfig {
         let mut problems = Problems::default();
 
         let service_account = service_account(&settings, &mut problems);
+        let authentication = AuthenticationConfig::resolve(&settings, &mut problems);
         let (serving, serving_names) = serving(&settings, &mut problems);
         let listen = settings.bind.unwrap_or_default();
         if listen.is_empty() {
@@ -182,9 +189,7 @@ impl ServeConfig {
             listen,
             serving,
             serving_names,
-            client_authorities: problems.path("client-ca-file", settings.client_ca_file),
-            token_file: problems.path("token-auth-file", settings.token_auth_file),
-            anonymous: settings.anonymous_auth.unwrap_or_default(),
+            authentication,
             service_account,
             request_timeout,
             shutdown_delay: settings.shutdown_delay_duration.unwrap_or_default().0,
@@ -303,15 +308,15 @@ fn serving(settings: &Settings, problems: &mut Problems) -> (ServingSource, Vec<
 }
 
 #[derive(Default)]
-struct Problems(Vec<Problem>);
+pub(super) struct Problems(Vec<Problem>);
 
 impl Problems {
-    fn add(&mut self, problem: Problem) {
+    pub(super) fn add(&mut self, problem: Problem) {
         self.0.push(problem);
     }
 
     /// The path, unless it is empty.
-    fn path(&mut self, setting: &'static str, path: Option<PathBuf>) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, setting: &'static str, path: Option<PathBuf>) -> Option<PathBuf> {
         let path = path?;
         if path.as_os_str().is_empty() {
             self.add(Problem::Empty(setting));
@@ -364,7 +369,7 @@ mod tests {
         assert_eq!(config.listen, ["127.0.0.1:6443".parse().unwrap()]);
         assert_eq!(config.serving, ServingSource::Issued);
         assert_eq!(config.request_timeout, Duration::from_secs(60));
-        assert!(config.anonymous && config.service_account.extend_token_expiration);
+        assert!(config.service_account.extend_token_expiration);
         assert_eq!(config.service_account.max_token_expiration, None);
     }
 
@@ -408,12 +413,12 @@ mod tests {
                 "service-account-issuer \"http://[::1]:namedport\" contained a ':' but was not a valid \
                  URL: parse \"http://[::1]:namedport\": invalid port \":namedport\" after host",
                 "service-account-jwks-uri requires https scheme, parsed as: http://keys",
+                "token-auth-file should not be an empty string",
                 "tls-san \"a b\" is not a DNS name or IP address",
                 "tls-cert-file and tls-private-key-file must be specified together",
                 "bind 127.0.0.1:1 is already specified",
                 "request-timeout must be longer than 0s",
                 "data-dir is required where neither XDG_DATA_HOME nor HOME is an absolute path",
-                "token-auth-file should not be an empty string",
             ]
         );
     }

@@ -4,11 +4,14 @@
 //! names, else it has its default. [`Arguments::settings`] merges the three, `--print-config` shows
 //! the result as such a file, and [`ServeConfig::resolve`] checks it.
 
+mod authentication;
+mod authenticators;
 mod config;
 mod greeting;
 mod local_transport;
 mod run;
 mod settings;
+mod watch;
 
 use std::env;
 use std::net::{SocketAddr, TcpListener};
@@ -17,6 +20,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
+pub use authentication::{
+    AuthenticationConfig, FrontProxyConfig, JwtConfig, OidcConfig, WebhookConfig,
+};
 pub use config::{InvalidConfig, Problem, ServeConfig, ServiceAccountConfig};
 pub use greeting::greeting;
 pub use settings::{FileError, Settings};

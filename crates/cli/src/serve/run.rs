@@ -9,14 +9,15 @@ use burgee_controllers::Controller;
 use burgee_identity::{Clock, SystemClock};
 use burgee_jose::{PrivateKey, PublicKey, SigningKey, VerificationKeys};
 use burgee_pki::{Options, Pki, ServingMaterial, read_private_file};
-use burgee_server::{AnonymousRequests, Config, NamedFile, Server, ServingCertificate};
+use burgee_server::{Config, Server, ServingCertificate};
 use burgee_service_account::{EXTENDED_SECONDS, Extension};
 use burgee_store::{EmbeddedOptions, EmbeddedStore};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::local_transport::LocalTransport;
-use super::{Arguments, DataHome, ServeConfig, bind, greeting};
+use super::watch::Watch;
+use super::{Arguments, DataHome, ServeConfig, authenticators, bind, greeting, watch};
 use crate::failure::Failure;
 use crate::output;
 
@@ -83,8 +84,11 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let mut server =
         Server::start(server_config, Arc::clone(&store) as _, Arc::clone(&clock)).await?;
     let stop = CancellationToken::new();
+    let reloads = server.reloads();
+    let trust = tokio::sync::watch::Sender::new(authenticators::trust(&reloads));
     let options = burgee_controllers::Options {
         ca_pem: String::from_utf8_lossy(pki.trusted()).into_owned(),
+        trust: trust.subscribe(),
         clock: Arc::clone(&clock),
         controllers: Controller::ALL.to_vec(),
     };
@@ -94,6 +98,9 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     if tokio::time::timeout(FIRST_ROUND, controllers.ready()).await != Ok(true) {
         tracing::warn!("the controllers are still busy with their first round");
     }
+    let mut files = Watch::default();
+    authenticators::follow(&mut files, &config.authentication, &reloads, &trust);
+    let following = tokio::spawn(files.run(stop.clone()));
     // Nobody has to read it.
     let _ = output::print(&greeting(&pki));
     let pki = Arc::new(pki);
@@ -118,6 +125,7 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         }
         server.stop().await;
         let _ = renewing.await;
+        let _ = following.await;
         store.close().await
     };
     tokio::select! {
@@ -210,18 +218,7 @@ fn server_config(
         true => Extension::Seconds(EXTENDED_SECONDS),
         false => Extension::Off,
     };
-    server.client_ca = Some(client_authorities(config, pki)?);
-    server.static_tokens = match &config.token_file {
-        None => None,
-        Some(file) => Some(NamedFile {
-            path: file.display().to_string(),
-            content: read("token-auth-file", file)?,
-        }),
-    };
-    server.anonymous = match config.anonymous {
-        true => AnonymousRequests::Allow,
-        false => AnonymousRequests::Refuse,
-    };
+    authenticators::configure(&mut server, &config.authentication, pki)?;
     server.request_timeout = config.request_timeout;
     server.shutdown_grace = config.shutdown_grace_period;
     Ok(server)
@@ -233,27 +230,9 @@ fn external_address(pki: &Pki) -> String {
     url.strip_prefix("https://").unwrap_or(url).to_owned()
 }
 
-/// The data directory's own authority, which vouches for the administrator, and those of the flag.
-fn client_authorities(config: &ServeConfig, pki: &Pki) -> anyhow::Result<NamedFile> {
-    let own = NamedFile {
-        path: pki.authority_file().display().to_string(),
-        content: pki.authority().to_vec(),
-    };
-    let Some(file) = &config.client_authorities else {
-        return Ok(own);
-    };
-    let mut content = own.content;
-    content.push(b'\n');
-    content.extend(read("client-ca-file", file)?);
-    Ok(NamedFile {
-        path: file.display().to_string(),
-        content,
-    })
-}
-
 /// Reads a file that a flag, or the setting of that name, names.
 fn read(flag: &str, file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("cannot read {flag} {}", file.display()))
+    watch::read(file).with_context(|| format!("cannot read {flag} {}", file.display()))
 }
 
 /// Creates the data directory for its owner alone.

@@ -63,6 +63,10 @@ settings! {
     #[arg(value_name = "FILE", help_heading = "Authentication")]
     client_ca_file: PathBuf,
 
+    /// Certificate revocation lists in PEM: client certificates on them are refused
+    #[arg(value_name = "FILE", help_heading = "Authentication")]
+    client_crl_file: PathBuf,
+
     /// CSV file of bearer tokens: token, user name, uid, groups
     #[arg(value_name = "FILE", help_heading = "Authentication")]
     token_auth_file: PathBuf,
@@ -73,6 +77,100 @@ settings! {
         help_heading = "Authentication"
     )]
     anonymous_auth: bool,
+
+    /// AuthenticationConfiguration: issuers of JWTs, and who may go without credentials. It is read
+    /// again when it changes
+    #[arg(value_name = "FILE", help_heading = "Authentication")]
+    authentication_config: PathBuf,
+
+    /// Kubeconfig of a service that judges bearer tokens (TokenReview)
+    #[arg(value_name = "FILE", help_heading = "Authentication")]
+    authentication_token_webhook_config_file: PathBuf,
+
+    /// Version of the TokenReviews that are sent to it: v1 or v1beta1 [default: v1beta1]
+    #[arg(value_name = "VERSION", help_heading = "Authentication")]
+    authentication_token_webhook_version: String,
+
+    /// How long its answers are remembered [default: 2m0s]
+    #[arg(value_name = "DURATION", help_heading = "Authentication")]
+    authentication_token_webhook_cache_ttl: Duration,
+
+    /// Whether Secrets of type bootstrap.kubernetes.io/token in kube-system authenticate
+    /// [default: false]
+    #[arg(
+        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        help_heading = "Authentication"
+    )]
+    enable_bootstrap_token_auth: bool,
+
+    /// Whether an HTTP/2 connection is closed after a request without a known user. Turn it off
+    /// behind a proxy that sends many clients' requests over one connection [default: true]
+    #[arg(
+        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        help_heading = "Authentication"
+    )]
+    unauthenticated_http2_dos_mitigation: bool,
+
+    /// Issuer whose ID tokens are accepted, an https URL
+    #[arg(value_name = "URL", help_heading = "OpenID Connect")]
+    oidc_issuer_url: String,
+
+    /// Client that the ID tokens must be for
+    #[arg(value_name = "ID", help_heading = "OpenID Connect")]
+    oidc_client_id: String,
+
+    /// Authorities in PEM that the issuer's certificate leads up to [default: the host's]
+    #[arg(value_name = "FILE", help_heading = "OpenID Connect")]
+    oidc_ca_file: PathBuf,
+
+    /// Claim that becomes the user name [default: sub]
+    #[arg(value_name = "CLAIM", help_heading = "OpenID Connect")]
+    oidc_username_claim: String,
+
+    /// What stands in front of user names; - is nothing [default: the issuer and #, nothing for the
+    /// claim email]
+    #[arg(value_name = "PREFIX", allow_hyphen_values = true, help_heading = "OpenID Connect")]
+    oidc_username_prefix: String,
+
+    /// Claim that becomes the groups
+    #[arg(value_name = "CLAIM", help_heading = "OpenID Connect")]
+    oidc_groups_claim: String,
+
+    /// What stands in front of groups
+    #[arg(value_name = "PREFIX", allow_hyphen_values = true, help_heading = "OpenID Connect")]
+    oidc_groups_prefix: String,
+
+    /// Algorithms that ID tokens may be signed with [default: RS256]
+    #[arg(value_name = "ALGORITHM", value_delimiter = ',', help_heading = "OpenID Connect")]
+    oidc_signing_algs: Vec<String>,
+
+    /// Claim that must be there with this value; repeat the flag for several
+    #[arg(value_name = "KEY=VALUE", help_heading = "OpenID Connect")]
+    oidc_required_claim: Vec<String>,
+
+    /// Authorities in PEM whose client certificates may name the user in headers
+    #[arg(value_name = "FILE", help_heading = "Front proxy")]
+    requestheader_client_ca_file: PathBuf,
+
+    /// Common names of those certificates [default: all]
+    #[arg(value_name = "NAME", value_delimiter = ',', help_heading = "Front proxy")]
+    requestheader_allowed_names: Vec<String>,
+
+    /// Headers that name the user; the first that is there counts
+    #[arg(value_name = "HEADER", value_delimiter = ',', help_heading = "Front proxy")]
+    requestheader_username_headers: Vec<String>,
+
+    /// Headers that hold the user's uid; the first that is there counts
+    #[arg(value_name = "HEADER", value_delimiter = ',', help_heading = "Front proxy")]
+    requestheader_uid_headers: Vec<String>,
+
+    /// Headers that name groups
+    #[arg(value_name = "HEADER", value_delimiter = ',', help_heading = "Front proxy")]
+    requestheader_group_headers: Vec<String>,
+
+    /// How headers with further attributes of the user begin
+    #[arg(value_name = "PREFIX", value_delimiter = ',', help_heading = "Front proxy")]
+    requestheader_extra_headers_prefix: Vec<String>,
 
     /// Audiences that this API answers to [default: every --service-account-issuer]
     #[arg(value_name = "AUDIENCE", value_delimiter = ',', help_heading = "Authentication")]
@@ -152,7 +250,10 @@ impl Settings {
     pub fn defaults() -> Self {
         Self {
             bind: Some(vec![SocketAddr::from(([127, 0, 0, 1], 6443))]),
-            anonymous_auth: Some(true),
+            authentication_token_webhook_version: Some("v1beta1".to_owned()),
+            authentication_token_webhook_cache_ttl: Some(Duration::from_secs(120)),
+            enable_bootstrap_token_auth: Some(false),
+            unauthenticated_http2_dos_mitigation: Some(true),
             service_account_issuer: Some(vec![
                 "https://kubernetes.default.svc.cluster.local".to_owned(),
             ]),
@@ -229,8 +330,38 @@ tls-san:
 tls-cert-file: /tls/serving.crt
 tls-private-key-file: /tls/serving.key
 client-ca-file: /tls/clients.crt
+client-crl-file: /tls/clients.crl
 token-auth-file: /tokens.csv
 anonymous-auth: false
+authentication-config: /authentication.yaml
+authentication-token-webhook-config-file: /webhook.kubeconfig
+authentication-token-webhook-version: v1
+authentication-token-webhook-cache-ttl: 30s
+enable-bootstrap-token-auth: true
+unauthenticated-http2-dos-mitigation: false
+oidc-issuer-url: https://issuer.example.com
+oidc-client-id: kubernetes
+oidc-ca-file: /tls/issuer.crt
+oidc-username-claim: email
+oidc-username-prefix: '-'
+oidc-groups-claim: groups
+oidc-groups-prefix: 'oidc:'
+oidc-signing-algs:
+- RS256
+- ES256
+oidc-required-claim:
+- hd=example.com
+requestheader-client-ca-file: /tls/proxies.crt
+requestheader-allowed-names:
+- front-proxy
+requestheader-username-headers:
+- X-Remote-User
+requestheader-uid-headers:
+- X-Remote-Uid
+requestheader-group-headers:
+- X-Remote-Group
+requestheader-extra-headers-prefix:
+- X-Remote-Extra-
 api-audiences:
 - api
 service-account-issuer:
@@ -257,8 +388,30 @@ shutdown-grace-period: 1m30s
             "--tls-cert-file=/tls/serving.crt",
             "--tls-private-key-file=/tls/serving.key",
             "--client-ca-file=/tls/clients.crt",
+            "--client-crl-file=/tls/clients.crl",
             "--token-auth-file=/tokens.csv",
             "--anonymous-auth=false",
+            "--authentication-config=/authentication.yaml",
+            "--authentication-token-webhook-config-file=/webhook.kubeconfig",
+            "--authentication-token-webhook-version=v1",
+            "--authentication-token-webhook-cache-ttl=30s",
+            "--enable-bootstrap-token-auth",
+            "--unauthenticated-http2-dos-mitigation=false",
+            "--oidc-issuer-url=https://issuer.example.com",
+            "--oidc-client-id=kubernetes",
+            "--oidc-ca-file=/tls/issuer.crt",
+            "--oidc-username-claim=email",
+            "--oidc-username-prefix=-",
+            "--oidc-groups-claim=groups",
+            "--oidc-groups-prefix=oidc:",
+            "--oidc-signing-algs=RS256,ES256",
+            "--oidc-required-claim=hd=example.com",
+            "--requestheader-client-ca-file=/tls/proxies.crt",
+            "--requestheader-allowed-names=front-proxy",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-uid-headers=X-Remote-Uid",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
             "--api-audiences=api",
             "--service-account-issuer=https://one.example.com",
             "--service-account-issuer=https://two.example.com",
@@ -316,7 +469,7 @@ shutdown-grace-period: 1m30s
             .or(Settings::defaults());
         assert_eq!(merged.request_timeout, Some(Duration::from_secs(7)));
         assert_eq!(merged.bind, Some(vec!["127.0.0.1:1".parse().unwrap()]));
-        assert_eq!(merged.anonymous_auth, Some(true));
+        assert_eq!(merged.enable_bootstrap_token_auth, Some(false));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What every namespace gets.
 
-use burgee_controllers::Controller;
+use burgee_controllers::{AuthenticationTrust, Controller, RequestHeaderTrust};
 use serde_json::json;
 
 use crate::support::{CA, Cluster};
@@ -77,4 +77,54 @@ async fn a_changed_certificate_authority_is_put_right_and_labels_stay() {
     assert_eq!(right.at(&["data"]), Some(&json!({"ca.crt": CA})));
     assert_eq!(right.metadata.labels["mine"], "yes");
     assert!(!right.metadata.annotations["kubernetes.io/description"].is_empty());
+}
+
+#[tokio::test]
+async fn what_authentication_trusts_is_published_followed_and_put_right() {
+    const NAME: &str = "extension-apiserver-authentication";
+    let cluster = Cluster::start(&[Controller::AuthenticationTrust]).await;
+    let published = cluster.find("configmaps", "kube-system", NAME).await;
+    assert_eq!(published.unwrap().at(&["data"]), Some(&json!({})));
+
+    cluster.trusting.send_replace(AuthenticationTrust {
+        client_ca: Some(CA.to_owned()),
+        request_header: Some(RequestHeaderTrust {
+            client_ca: "proxies".to_owned(),
+            username_headers: vec!["X-Remote-User".to_owned()],
+            ..RequestHeaderTrust::default()
+        }),
+    });
+    let expected = json!({
+        "client-ca-file": CA,
+        "requestheader-allowed-names": "[]",
+        "requestheader-client-ca-file": "proxies",
+        "requestheader-extra-headers-prefix": "[]",
+        "requestheader-group-headers": "[]",
+        "requestheader-uid-headers": "[]",
+        "requestheader-username-headers": "[\"X-Remote-User\"]",
+    });
+    let is_expected = |found: &burgee_wire::Object| found.at(&["data"]) == Some(&expected);
+    cluster
+        .until("configmaps", "kube-system", NAME, is_expected)
+        .await;
+
+    let change = json!({"data": {"client-ca-file": "mine", "requestheader-allowed-names": null}});
+    cluster
+        .merge("configmaps", "kube-system", NAME, change)
+        .await;
+    cluster
+        .until("configmaps", "kube-system", NAME, is_expected)
+        .await;
+    cluster.delete("configmaps", "kube-system", NAME).await;
+    cluster
+        .until("configmaps", "kube-system", NAME, is_expected)
+        .await;
+
+    cluster
+        .trusting
+        .send_replace(AuthenticationTrust::default());
+    let is_empty = |found: &burgee_wire::Object| found.at(&["data"]) == Some(&json!({}));
+    cluster
+        .until("configmaps", "kube-system", NAME, is_empty)
+        .await;
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use burgee_controllers::{
-    Client, Controller, DeleteOptions, Error, Options, Page, Propagation, ResponseBody, Running,
-    Scope, Target, Transport, View, run,
+    AuthenticationTrust, Client, Controller, DeleteOptions, Error, Options, Page, Propagation,
+    ResponseBody, Running, Scope, Target, Transport, View, run,
 };
 use burgee_identity::{SystemClock, UserInfo, names};
 use burgee_jose::{Algorithm, PrivateKey, SigningKey};
@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const CA: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
@@ -47,6 +48,7 @@ pub(crate) struct Cluster {
     pub(crate) client: Client,
     pub(crate) running: Running,
     pub(crate) stop: CancellationToken,
+    pub(crate) trusting: watch::Sender<AuthenticationTrust>,
     transport: Arc<InProcess>,
     server: Option<Server>,
     store: Arc<dyn Store>,
@@ -62,8 +64,10 @@ impl Cluster {
         let transport = Arc::new(InProcess::default());
         let server = server(&store).await;
         *transport.server.lock().unwrap() = Some(server.local_client());
+        let trusting = watch::Sender::new(AuthenticationTrust::default());
         let options = Options {
             ca_pem: CA.to_owned(),
+            trust: trusting.subscribe(),
             clock: Arc::new(SystemClock::new()),
             controllers: controllers.to_vec(),
         };
@@ -77,6 +81,7 @@ impl Cluster {
             client,
             running,
             stop,
+            trusting,
             transport,
             server,
             store,
