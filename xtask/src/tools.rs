@@ -24,7 +24,12 @@ const PYTHON_PACKAGES: &[&str] = &[
 ];
 
 /// Packages of the Node registry.
-const NODE_PACKAGES: &[&str] = &["@kubernetes/client-node@2.0.1"];
+const NODE_PACKAGES: &[&str] = &[
+    // The Node client.
+    "@kubernetes/client-node@2.0.1",
+    // An OpenID provider.
+    "oidc-provider@9.13.3",
+];
 
 /// `cargo xtask tools`: installs them and prints the directory.
 ///

@@ -5,6 +5,9 @@
 //! at run time. Both lead to a kubeconfig, from which everything else starts: [`Kubectl`],
 //! [`Script`]s of other languages' clients, and [`Client`] for requests to the letter.
 //!
+//! What servers depend on is here as well: [`Authority`] makes certificates, and [`Backend`] is a
+//! service that does what a test wants, be it nothing at all.
+//!
 //! Nothing here sleeps for a while and hopes: [`eventually`] waits for a condition, and every program
 //! has a deadline. Whatever goes wrong panics with what was seen.
 //!
@@ -26,10 +29,13 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod authority;
+mod backend;
 mod client;
 mod conversation;
 mod kubeconfig;
 mod kubectl;
+mod metrics;
 mod normalize;
 mod output;
 mod program;
@@ -39,10 +45,13 @@ mod subject;
 mod token;
 mod wait;
 
+pub use authority::{Authority, CertifiedKey};
+pub use backend::{Answer, Backend, Received};
 pub use client::{Client, Connection, Response};
 pub use conversation::Conversation;
 pub use kubeconfig::{Credential, Kubeconfig};
 pub use kubectl::Kubectl;
+pub use metrics::metric;
 pub use normalize::normalize;
 pub use output::{Output, run, run_with_input};
 pub use program::{burgee, repository, tool, tools};
