@@ -43,7 +43,7 @@ pub fn judge(
     now: Timestamp,
 ) -> Result<Admission, Refusal> {
     let id = token.id();
-    examine(token, record, now).map_err(|cause| Refusal { id, cause })
+    admit(token, record, now).map_err(|cause| Refusal { id, cause })
 }
 
 /// Who the holder of a good token is.
@@ -173,7 +173,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-fn examine(
+fn admit(
     token: &Token,
     record: Option<&TokenRecord>,
     now: Timestamp,
@@ -218,13 +218,25 @@ fn examine(
 
 #[cfg(test)]
 mod tests {
+    use burgee_identity::{Check, CheckResult};
     use burgee_wire::Object;
 
     use super::*;
     use crate::testing::{TOKEN, example, now, record, token, with};
 
     fn judged(object: &Object) -> Result<Admission, Refusal> {
-        judge(&token(), Some(&record(object)), now())
+        let judged = judge(&token(), Some(&record(object)), now());
+        assert_agreement(&judged, object);
+        judged
+    }
+
+    /// Every judgement here is explained as well: the first check that fails must be why.
+    fn assert_agreement(judged: &Result<Admission, Refusal>, object: &Object) {
+        let checks = crate::examine(&token(), Some(&record(object)), now());
+        let failed = |check: &&Check| matches!(check.result, CheckResult::Failed(_));
+        let failure = checks.iter().find(failed).map(|check| &*check.detail);
+        let refusal = judged.as_ref().err().map(ToString::to_string);
+        assert_eq!(failure, refusal.as_deref());
     }
 
     /// The log line and the code.

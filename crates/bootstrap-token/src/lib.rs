@@ -2,7 +2,7 @@
 //!
 //! A [`Token`] is a short shared secret with a public id. It is stored as a Secret, written from a
 //! [`TokenSpec`] and read, whatever is in it, as a [`TokenRecord`]. The machine shows it to the API
-//! server as a bearer token, which [`judge`] decides about; the API server shows that it knows it by
+//! server as a bearer token, which [`judge`] decides about and [`examine`] explains; the API server shows that it knows it by
 //! signing the `cluster-info` ConfigMap ([`ClusterInfoKey`], [`ClusterInfo`]). A [`CaPin`] tells the
 //! machine which authorities to trust even if others know the token. When a token ends is decided in one
 //! place, [`Expiration::lifetime`].
@@ -34,6 +34,7 @@
 
 mod cluster_info;
 mod error;
+mod examine;
 mod expiration;
 mod finding;
 mod group;
@@ -53,6 +54,7 @@ pub use cluster_info::{
     SIGNATURE_PREFIX, resigned,
 };
 pub use error::Error;
+pub use examine::examine;
 pub use expiration::{Expiration, Lifetime};
 pub use finding::Finding;
 pub use group::{BootstrapGroup, DEFAULT_GROUP, NODE_GROUP};
