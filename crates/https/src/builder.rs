@@ -24,7 +24,8 @@ pub enum Roots {
 /// Which proxy requests go through.
 #[derive(Clone, Eq, PartialEq)]
 pub enum Proxy {
-    /// That of the environment variables `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    /// That of the environment variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` (or in lower case), as
+    /// Go reads them: never for this host itself.
     Environment,
     /// Always this one: the URL of an `http`, `https`, `socks5` or `socks5h` proxy.
     Fixed(String),
@@ -193,7 +194,13 @@ impl ClientBuilder {
             .http2_keep_alive_interval(Duration::from_secs(30))
             .http2_keep_alive_timeout(Duration::from_secs(15));
         let client = match &self.proxy {
-            Proxy::Environment => client,
+            Proxy::Environment => {
+                let mut client = client.no_proxy();
+                for proxy in environment_proxies(|name| std::env::var(name).ok())? {
+                    client = client.proxy(proxy);
+                }
+                client
+            }
             Proxy::Fixed(url) => {
                 let proxy =
                     reqwest::Proxy::all(url).map_err(|error| Error::Proxy(error.without_url()))?;
@@ -205,6 +212,31 @@ impl ClientBuilder {
             .build()
             .map_err(|error| Error::Build(error.without_url()))
     }
+}
+
+/// The proxies that environment variables name.
+fn environment_proxies(
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<reqwest::Proxy>, Error> {
+    let either = |upper: &str| {
+        let value = variable(upper).or_else(|| variable(&upper.to_ascii_lowercase()));
+        value.filter(|value| !value.is_empty())
+    };
+    let direct = either("NO_PROXY").unwrap_or_default();
+    let direct = reqwest::NoProxy::from_string(&format!("{direct},localhost,127.0.0.0/8,::1"));
+    let mut proxies = Vec::new();
+    if let Some(url) = either("HTTPS_PROXY") {
+        proxies.push(reqwest::Proxy::https(url));
+    }
+    // Within a CGI program a client chooses this variable with its header `Proxy`.
+    if let Some(url) = either("HTTP_PROXY").filter(|_| variable("REQUEST_METHOD").is_none()) {
+        proxies.push(reqwest::Proxy::http(url));
+    }
+    let proxies = proxies.into_iter().map(|proxy| match proxy {
+        Ok(proxy) => Ok(proxy.no_proxy(direct.clone())),
+        Err(error) => Err(Error::Proxy(error.without_url())),
+    });
+    proxies.collect()
 }
 
 /// Whether the request goes where the server sent it.
@@ -222,4 +254,29 @@ fn follow(attempt: Attempt<'_>, has_identity: bool) -> reqwest::redirect::Action
             .error("redirected to another host, which must not see the client certificate");
     }
     attempt.follow()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_come_from_the_environment_in_either_case() {
+        let proxies = |set: &[(&str, &str)]| {
+            let variable = |name: &str| {
+                let found = set.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            environment_proxies(variable).map(|proxies| proxies.len())
+        };
+        assert_eq!(proxies(&[]).unwrap(), 0);
+        assert_eq!(proxies(&[("HTTPS_PROXY", "")]).unwrap(), 0);
+        assert_eq!(proxies(&[("https_proxy", "http://p:1")]).unwrap(), 1);
+        let both = [("HTTPS_PROXY", "http://p:1"), ("HTTP_PROXY", "http://p:1")];
+        assert_eq!(proxies(&both).unwrap(), 2);
+        let within_cgi = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "http://p:1")];
+        assert_eq!(proxies(&within_cgi).unwrap(), 0);
+        let error = proxies(&[("HTTPS_PROXY", "::hush")]).unwrap_err();
+        assert!(matches!(error, Error::Proxy(_)) && !format!("{error:?}").contains("hush"));
+    }
 }
