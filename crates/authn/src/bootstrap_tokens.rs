@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use burgee_bootstrap_token::{Token, TokenId, TokenRecord, judge};
-use burgee_identity::{Clock, Outcome, Reason};
+use burgee_bootstrap_token::{Token, TokenId, TokenRecord, examine, judge};
+use burgee_identity::{Check, Clock, Outcome, Reason};
 
 use crate::{Audiences, Decision, TokenAuthenticator, Verdict};
 
@@ -67,6 +67,14 @@ impl TokenAuthenticator for BootstrapTokens {
             }
         }
     }
+
+    fn examine(&self, token: &str, _audiences: &Audiences) -> Decision<Vec<Check>> {
+        let Ok(token) = token.parse::<Token>() else {
+            return Decision::Now(Vec::new());
+        };
+        let record = self.records.find(token.id());
+        Decision::Now(examine(&token, record.as_deref(), self.clock.now()))
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +83,7 @@ mod tests {
     use std::time::Duration;
 
     use burgee_bootstrap_token::{TokenSpec, Usages};
-    use burgee_identity::SettableClock;
+    use burgee_identity::{CheckResult, SettableClock};
     use burgee_wire::authentication::{TokenReviewSpec, TokenReviewStatus};
     use http::HeaderMap;
     use http::header::AUTHORIZATION;
@@ -206,6 +214,24 @@ mod tests {
             panic!("not decided from memory")
         };
         assert_eq!(verdict.good_until, Timestamp::from_second(3600).ok());
+    }
+
+    #[test]
+    fn its_conditions_are_checked_one_by_one() {
+        let world = World::new();
+        world.clock.advance(Duration::from_secs(3600));
+        let tokens = BootstrapTokens::new(world.stored, world.clock);
+        let examine = |token| match tokens.examine(token, &Audiences::ANY) {
+            Decision::Now(checks) => checks,
+            Decision::Later(_) => panic!("not decided from memory"),
+        };
+        let failed: Vec<_> = examine("07401b.f395accd246ae52e")
+            .into_iter()
+            .filter(|check| matches!(check.result, CheckResult::Failed(_)))
+            .map(|check| check.name)
+            .collect();
+        assert_eq!(failed, ["token-secret", "expiration"]);
+        assert!(examine("eyJ.e30.x").is_empty());
     }
 
     #[test]

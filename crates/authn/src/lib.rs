@@ -39,6 +39,7 @@ mod csv;
 mod decision;
 mod digest;
 mod error;
+pub mod explain;
 mod layer;
 mod loopback;
 mod metrics;

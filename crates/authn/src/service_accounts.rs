@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use burgee_identity::{Authenticated, Outcome, Secret};
+use burgee_identity::{Authenticated, Check, Outcome, Secret};
 use burgee_service_account::{NotValid, TokenValidator};
 
 use crate::authenticator::add_authenticated_group;
-use crate::{Audiences, Decision, Metrics, TokenAuthenticator, Verdict};
+use crate::{Audiences, Decision, Metrics, NoMetrics, TokenAuthenticator, Verdict};
 
 /// Knows the tokens that a [`TokenValidator`] accepts.
 ///
@@ -26,14 +26,9 @@ impl ServiceAccountTokens {
     }
 }
 
-impl TokenAuthenticator for ServiceAccountTokens {
-    fn name(&self) -> &'static str {
-        "service-account-token"
-    }
-
-    fn authenticate(&self, token: &str, audiences: &Audiences) -> Decision {
+impl ServiceAccountTokens {
+    fn judge(&self, token: &str, audiences: &Audiences, metrics: Arc<dyn Metrics>) -> Decision {
         let validator = Arc::clone(&self.validator);
-        let metrics = Arc::clone(&self.metrics);
         let token = Secret::from(token.to_owned());
         let audiences = audiences.clone();
         Decision::from_future(async move {
@@ -55,6 +50,30 @@ impl TokenAuthenticator for ServiceAccountTokens {
             verdict.good_until = valid.good_until;
             verdict.annotations = valid.annotations;
             verdict
+        })
+    }
+}
+
+impl TokenAuthenticator for ServiceAccountTokens {
+    fn name(&self) -> &'static str {
+        "service-account-token"
+    }
+
+    fn authenticate(&self, token: &str, audiences: &Audiences) -> Decision {
+        self.judge(token, audiences, Arc::clone(&self.metrics))
+    }
+
+    fn rehearse(&self, token: &str, audiences: &Audiences) -> Decision {
+        self.judge(token, audiences, Arc::new(NoMetrics))
+    }
+
+    fn examine(&self, token: &str, audiences: &Audiences) -> Decision<Vec<Check>> {
+        let validator = Arc::clone(&self.validator);
+        let token = Secret::from(token.to_owned());
+        let audiences = audiences.clone();
+        Decision::from_future(async move {
+            let requested = audiences.as_slice();
+            validator.examine(token.expose(), requested).await
         })
     }
 }

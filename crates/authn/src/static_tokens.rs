@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use burgee_identity::{Authenticated, Reason, UserInfo};
+use burgee_identity::{Authenticated, Check, Reason, UserInfo};
 
 use crate::authenticator::add_authenticated_group;
 use crate::csv::Records;
@@ -91,6 +91,20 @@ impl TokenAuthenticator for StaticTokens {
             }
             None => unknown,
         }
+    }
+
+    fn examine(&self, token: &str, audiences: &Audiences) -> Decision<Vec<Check>> {
+        let (path, count) = (&self.path, self.len());
+        self.authenticate(token, audiences).map({
+            let known = format!("a token of {path}");
+            let unknown = format!("none of the {count} tokens of {path}");
+            move |verdict| {
+                vec![match verdict.is_authenticated() {
+                    true => Check::passed("file", known),
+                    false => Check::failed("file", Reason::TokenUnknown, unknown),
+                }]
+            }
+        })
     }
 }
 
@@ -274,6 +288,27 @@ mod tests {
             (look_up(&tokens, "old"), look_up(&tokens, "new").is_some()),
             (None, true)
         );
+    }
+
+    #[test]
+    fn an_explanation_names_the_file() {
+        let tokens = StaticTokens::new("t.csv", b"good,jane,1\nother,joe,2").unwrap();
+        for (token, expected) in [
+            ("good", Check::passed("file", "a token of t.csv")),
+            (
+                "bad",
+                Check::failed(
+                    "file",
+                    Reason::TokenUnknown,
+                    "none of the 2 tokens of t.csv",
+                ),
+            ),
+        ] {
+            let Decision::Now(checks) = tokens.examine(token, &Audiences::ANY) else {
+                panic!()
+            };
+            assert_eq!(checks, [expected]);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use burgee_identity::UserInfo;
+use burgee_identity::{Check, CheckResult, Reason, UserInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -180,6 +180,23 @@ pub struct CheckOutcome {
     pub advice: String,
 }
 
+impl From<Check> for CheckOutcome {
+    fn from(check: Check) -> Self {
+        let (result, reason) = match check.result {
+            CheckResult::Passed => ("Passed", None),
+            CheckResult::Failed(reason) => ("Failed", Some(reason)),
+            CheckResult::Skipped => ("Skipped", None),
+        };
+        Self {
+            name: check.name.to_owned(),
+            result: result.to_owned(),
+            reason: reason.map(Reason::code).unwrap_or_default().to_owned(),
+            detail: check.detail.into_owned(),
+            advice: reason.map(Reason::advice).unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 /// What a credential says by itself.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -290,6 +307,18 @@ pub struct RefusalReason {
     pub advice: String,
 }
 
+impl RefusalReason {
+    /// A reason with its words and advice.
+    #[must_use]
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason: reason.code().to_owned(),
+            message: message.into(),
+            advice: reason.advice().to_owned(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,6 +411,21 @@ mod tests {
         let json = encode::to_string(&decoded.value, kind);
         let read: TokenExplanation = serde_json::from_str(&json).unwrap();
         assert_eq!(read, example());
+    }
+
+    #[test]
+    fn a_failed_check_comes_with_advice() {
+        let failed = CheckOutcome::from(Check::failed("expiry", Reason::TokenExpired, "late"));
+        assert_eq!(
+            (failed.result.as_str(), failed.reason.as_str()),
+            ("Failed", "token.expired")
+        );
+        assert_eq!(failed.advice, Reason::TokenExpired.advice());
+        let passed = CheckOutcome::from(Check::passed("expiry", ""));
+        assert_eq!(
+            (passed.result.as_str(), passed.advice.as_str()),
+            ("Passed", "")
+        );
     }
 
     #[test]
