@@ -1,5 +1,20 @@
-//! Common Expression Language as Kubernetes uses it in AuthenticationConfiguration: compiled with checks, evaluated within a budget.
+//! Common Expression Language as Kubernetes uses it in AuthenticationConfiguration: compiled with
+//! checks, evaluated within a budget.
 
-/// A compiled expression. Copies share it.
-#[derive(Clone, Debug)]
-pub struct Expression;
+mod budget;
+mod check;
+mod error;
+mod evaluate;
+mod expand;
+mod expression;
+mod functions;
+mod inspect;
+mod names;
+mod operations;
+mod parse;
+mod patterns;
+mod types;
+mod value;
+
+pub use error::{CompileError, EvaluationError};
+pub use expression::{Expects, Expression, Scope, Value, Variables};
