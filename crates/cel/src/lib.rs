@@ -3,6 +3,7 @@
 
 mod budget;
 mod check;
+mod declarations;
 mod error;
 mod evaluate;
 mod expand;

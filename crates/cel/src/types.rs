@@ -16,6 +16,8 @@ pub(crate) enum Type {
     /// Not known before there is a value: takes part in everything.
     Dyn,
     Format,
+    /// What an empty list has: becomes whatever it meets.
+    Free,
     Int,
     Ip,
     List(Box<Type>),
@@ -109,6 +111,41 @@ impl Type {
         Self::Optional(Box::new(inner))
     }
 
+    /// The type that values of both types have, if they go together: the less that is known of one,
+    /// the less is known of both.
+    pub(crate) fn merged(&self, other: &Self) -> Option<Self> {
+        Some(match (self, other) {
+            (Self::Free, known) | (known, Self::Free) => known.clone(),
+            (Self::Dyn, _) | (_, Self::Dyn) => Self::Dyn,
+            (Self::List(a), Self::List(b)) => Self::list(a.merged(b)?),
+            (Self::Map(key, value), Self::Map(other_key, other_value)) => {
+                Self::map(key.merged(other_key)?, value.merged(other_value)?)
+            }
+            (Self::Optional(a), Self::Optional(b)) => Self::optional(a.merged(b)?),
+            (Self::Null, other) | (other, Self::Null) if other.is_nullable() => other.clone(),
+            (a, b) if a == b => a.clone(),
+            _ => return None,
+        })
+    }
+
+    /// Whether `null` is of this type, too: everything that no literal makes.
+    fn is_nullable(&self) -> bool {
+        matches!(
+            self,
+            Self::Cidr
+                | Self::Duration
+                | Self::Format
+                | Self::Ip
+                | Self::Null
+                | Self::Optional(_)
+                | Self::Quantity
+                | Self::Semver
+                | Self::Timestamp
+                | Self::Url
+                | Self::User
+        )
+    }
+
     /// The type of a field of `user`.
     pub(crate) fn user_field(name: &str) -> Option<Self> {
         match name {
@@ -139,7 +176,9 @@ impl Type {
             return Some(Self::Parameter(letter));
         }
         match text {
+            "duration" => Some(Self::Duration),
             "dyn" => Some(Self::Dyn),
+            "timestamp" => Some(Self::Timestamp),
             "type" => Some(Self::Type),
             _ => NAMES
                 .iter()
@@ -152,12 +191,14 @@ impl Type {
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dyn => f.write_str("dyn"),
+            Self::Duration => f.write_str("duration"),
+            Self::Dyn | Self::Free => f.write_str("dyn"),
             Self::List(item) => write!(f, "list({item})"),
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Null => f.write_str("null"),
             Self::Optional(inner) => write!(f, "optional_type({inner})"),
             Self::Parameter(letter) => write!(f, "{letter}"),
+            Self::Timestamp => f.write_str("timestamp"),
             Self::Type => f.write_str("type"),
             other => {
                 let name = NAMES.iter().find(|(_, kind)| kind == other);

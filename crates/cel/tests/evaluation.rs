@@ -144,7 +144,7 @@ fn numbers_of_claims_are_doubles_that_compare_with_integers() {
         // Rounded as Go's decoder rounds it.
         "claims.big == 9007199254740992",
         "claims.big != 9007199254740993",
-        "{1: 'a'}[claims.n - 2.0] == 'a'",
+        "{3: 'a'}[claims.n] == 'a'",
         "string(claims.n) == '3'",
         "7 / 2 == 3 && -7 / 2 == -3 && -7 % 2 == -1",
         "1u + 2u == 3u",

@@ -10,7 +10,7 @@ mod named_formats;
 mod network;
 mod optionals;
 mod quantities;
-pub(crate) mod regular_expressions;
+mod regular_expressions;
 mod semver;
 mod strings;
 mod time;
@@ -19,7 +19,9 @@ mod urls;
 pub(crate) use named_formats::NamedFormat;
 pub(crate) use network::Cidr;
 pub(crate) use quantities::Quantity;
+pub(crate) use regular_expressions::WITH_PATTERN;
 pub(crate) use semver::Semver;
+pub(crate) use time::is_time;
 pub(crate) use urls::ParsedUrl;
 
 use crate::budget::Budget;

@@ -42,6 +42,14 @@ pub(super) fn call(name: &str, arguments: &[CelValue]) -> Option<Outcome> {
     Some(outcome)
 }
 
+/// Whether `text` is what the function `name`, `duration` or `timestamp`, can read.
+pub(crate) fn is_time(name: &str, text: &str) -> bool {
+    match name {
+        "duration" => duration(text).is_some(),
+        _ => timestamp(text).is_ok(),
+    }
+}
+
 fn timestamp(text: &str) -> Outcome {
     let refused = || EvaluationError::Function(format!("parsing time {text:?} as RFC 3339 failed"));
     // RFC 3339 has no room for the shorter forms that the parser also reads.
