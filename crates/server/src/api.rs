@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use burgee_authn::Chain;
+use burgee_authn::explain::RecentRefusals;
 use burgee_authz::{Attributes, Authorizer, ResourceRequest};
 use burgee_identity::{Clock, UserInfo};
 use burgee_openapi::{AggregatedVersion, Document, Documents};
@@ -37,6 +38,8 @@ pub(crate) struct Api {
     pub(crate) registry: Registry,
     pub(crate) authentication: Arc<Chain>,
     pub(crate) authorization: Arc<Authorization>,
+    /// Who was refused lately, and why.
+    pub(crate) refusals: RecentRefusals,
     pub(crate) issuer: TokenIssuer,
     pub(crate) documents: Documents,
     pub(crate) oidc: OidcDocuments,

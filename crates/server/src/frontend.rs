@@ -8,7 +8,10 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use burgee_authn::{Authentication, AuthenticationLayer, CloseConnection, PeerCertificates};
+use burgee_authn::explain::RefusedRequest;
+use burgee_authn::{
+    Authentication, AuthenticationLayer, CloseConnection, PeerCertificates, Refusal,
+};
 use burgee_identity::{Authenticated, UserInfo, names};
 use burgee_wire::Status;
 use bytes::Bytes;
@@ -93,7 +96,7 @@ impl Handler for Frontend {
         }
         let request = prepare(request.map(Either::Left));
         let subject = request.extensions().get::<Arc<Subject>>().cloned();
-        let is_head = request.method() == Method::HEAD;
+        let method = request.method().clone();
         let mut service = self.service.clone();
         let Ok(response) = service.call(request).await;
         let mut response = response.map(|body| match body {
@@ -107,11 +110,21 @@ impl Handler for Frontend {
                 Body::Whole(data)
             }
         });
-        if is_head {
+        if method == Method::HEAD {
             response = without_body(response);
         }
         if response.extensions().get::<CloseConnection>().is_some() {
             peer.close.cancel();
+        }
+        if let Some(refusal) = response.extensions().get::<Refusal>() {
+            let path = subject.as_ref().map(|subject| subject.info.path.as_str());
+            let refused = RefusedRequest {
+                audit_id: audit_id.to_str().unwrap_or_default(),
+                address: peer.address,
+                method: method.as_str(),
+                path: path.unwrap_or_default(),
+            };
+            self.answering.api.refusals.record(refused, refusal);
         }
         response.headers_mut().insert(AUDIT_ID, audit_id);
         if let Some(subject) = subject {

@@ -37,6 +37,7 @@ mod authentication;
 mod authorization;
 mod cache;
 mod error;
+mod explanations;
 #[cfg(test)]
 mod faults;
 mod frontend;

@@ -1,6 +1,7 @@
 //! Connections: accepted, bounded in every dimension, and drained at the end.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub(crate) trait Handler: Send + Sync + 'static {
 /// Where a request came from.
 #[derive(Debug)]
 pub(crate) struct Peer {
+    /// Address and port of the client, or of whoever stands in between.
+    pub(crate) address: Option<SocketAddr>,
     /// The client's certificates, if it showed any.
     pub(crate) certificates: Option<PeerCertificates>,
     /// Ends the connection after the current answer.
@@ -208,6 +211,7 @@ async fn connection<H: Handler>(
 ) {
     // The handshake has settled the protocol: waiting for a first byte would have no end.
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let address = stream.get_ref().0.peer_addr().ok();
     let chain = stream.get_ref().1.peer_certificates();
     let certificates = chain.map(|chain| PeerCertificates::new(chain.to_vec()));
     // Ends with the server, or earlier when an answer asks for it.
@@ -218,6 +222,7 @@ async fn connection<H: Handler>(
         move |request| {
             let handler = Arc::clone(&handler);
             let peer = Peer {
+                address,
                 certificates: certificates.clone(),
                 close: close.clone(),
                 request: requests.begin(),

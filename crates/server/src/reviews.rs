@@ -71,6 +71,10 @@ impl Api {
         let expected = Expected::of(resource);
         let (input, warnings) = read(&question, &expected)?;
         let answer = match resource.plural {
+            "tokenexplanations" => {
+                self.token_explanation(question.target.resource, input)
+                    .await?
+            }
             "tokenreviews" => self.token_review(input).await?,
             "selfsubjectreviews" => self.self_review(&question)?,
             "subjectaccessreviews" => {
@@ -221,7 +225,7 @@ fn take_namespace(target: &Target<'_>, input: &mut Value) -> Result<()> {
     }
 }
 
-fn refuse(resource: &Resource, errors: &[FieldError]) -> Result<()> {
+pub(crate) fn refuse(resource: &Resource, errors: &[FieldError]) -> Result<()> {
     if errors.is_empty() {
         return Ok(());
     }
@@ -233,11 +237,11 @@ fn refuse(resource: &Resource, errors: &[FieldError]) -> Result<()> {
     )))
 }
 
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T> {
+pub(crate) fn typed<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_json::from_value(value).map_err(|error| Box::new(Status::bad_request(error.to_string())))
 }
 
-fn value_of<T: Serialize>(answer: T) -> Result<Value> {
+pub(crate) fn value_of<T: Serialize>(answer: T) -> Result<Value> {
     serde_json::to_value(answer).map_err(|error| Box::new(Status::internal(&error.to_string())))
 }
 

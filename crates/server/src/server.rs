@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use burgee_authn::explain::RecentRefusals;
 use burgee_authn::{AuthenticationLayer, Http2Mitigation};
 use burgee_identity::{Clock, UserInfo};
 use burgee_jose::{SigningKey, VerificationKeys};
@@ -278,6 +279,7 @@ impl Server {
             },
             authentication: chain,
             authorization,
+            refusals: RecentRefusals::new(Arc::clone(&clock)),
             issuer: tokens.issuer,
             documents: Documents::new(
                 burgee_resources::all(),
