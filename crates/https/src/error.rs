@@ -1,6 +1,8 @@
 //! What can go wrong with a client and its requests.
 
+use std::error::Error as StdError;
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 
 /// Why a client could not be built, or a request failed.
 ///
@@ -58,6 +60,35 @@ impl Error {
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut(_))
     }
+
+    /// Whether a connection that was there broke before the answer was: it was reset, or closed by a server
+    /// that went away. A request that can be repeated may be answered the next time.
+    #[must_use]
+    pub fn is_connection_lost(&self) -> bool {
+        let Self::Request(error) = self else {
+            return false;
+        };
+        std::iter::successors(error.source(), |&error| error.source())
+            .any(|cause| !error.is_connect() && is_loss(cause))
+    }
+}
+
+fn is_loss(error: &(dyn StdError + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        return matches!(
+            error.kind(),
+            ErrorKind::BrokenPipe
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::ConnectionReset
+                | ErrorKind::UnexpectedEof
+        );
+    }
+    if let Some(error) = error.downcast_ref::<h2::Error>() {
+        return error.is_go_away() || error.get_io().is_some_and(|error| is_loss(error));
+    }
+    error
+        .downcast_ref::<hyper::Error>()
+        .is_some_and(|error| error.is_incomplete_message() || error.is_closed())
 }
 
 impl From<reqwest::Error> for Error {
