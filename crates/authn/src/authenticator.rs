@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use burgee_identity::{Check, Outcome, Reason, Rejection, Secret, UserInfo, names};
 
-use crate::{Audiences, Decision, Metrics, Request, Verdict};
+use crate::{Audiences, Decision, IdentityHeaders, Metrics, Request, Verdict};
 
 /// Judges a request by any credential that it carries (upstream's `authenticator.Request`).
 ///
@@ -31,6 +31,12 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     fn examine(&self, request: &Request<'_>) -> Decision<Vec<Check>> {
         let _ = request;
         Decision::Now(Vec::new())
+    }
+
+    /// The headers from which it takes identities besides the standard ones, if any. They are taken
+    /// out of every request that is let through.
+    fn identity_headers(&self) -> IdentityHeaders {
+        IdentityHeaders::default()
     }
 }
 
@@ -153,6 +159,13 @@ impl Authenticator for Union<dyn Authenticator> {
             }
         }
         Decision::Now(tally.finish())
+    }
+
+    fn identity_headers(&self) -> IdentityHeaders {
+        let members = self.members.iter();
+        members.fold(IdentityHeaders::default(), |headers, member| {
+            headers.and(&member.identity_headers())
+        })
     }
 }
 
@@ -317,6 +330,10 @@ impl<A: Authenticator + ?Sized> Authenticator for GroupAdder<A> {
     fn authenticate(&self, request: &Request<'_>) -> Decision {
         add_group_to_decision(self.0.authenticate(request))
     }
+
+    fn identity_headers(&self) -> IdentityHeaders {
+        self.0.identity_headers()
+    }
 }
 
 impl<A: TokenAuthenticator + ?Sized> TokenAuthenticator for GroupAdder<A> {
@@ -428,6 +445,10 @@ impl<A: Authenticator + ?Sized> Authenticator for AudienceAgnostic<A> {
 
     fn examine(&self, request: &Request<'_>) -> Decision<Vec<Check>> {
         self.also_check(request.audiences, self.delegate.examine(request))
+    }
+
+    fn identity_headers(&self) -> IdentityHeaders {
+        self.delegate.identity_headers()
     }
 }
 

@@ -2,50 +2,39 @@
 
 mod bundle;
 mod peer;
+mod revocation;
 mod subject;
 mod time;
+mod verifier;
 mod verify;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwapOption;
 use burgee_identity::{Authenticated, Clock, Outcome, Reason, Rejection};
-use jiff::{SignedDuration, Timestamp};
-use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer as _;
 
 use crate::authenticator::add_authenticated_group;
-use crate::digest::{Digest, DigestKey};
 use crate::{Authenticator, Decision, Error, Metrics, Reload, Request, Verdict};
-use bundle::CaBundle;
-use peer::{Judge, Judged};
-use time::Validity;
 
+pub(crate) use bundle::CaBundle;
 pub use peer::PeerCertificates;
-
-/// How long a refused chain is not looked at again on the same connection.
-const REFUSAL_HOLDS: SignedDuration = SignedDuration::from_secs(1);
+pub(crate) use subject::common_name;
+pub(crate) use verifier::ChainVerifier;
 
 /// Takes the subject of a client certificate whose chain ends at a CA bundle: the last common name is
 /// the user, the organizations are the groups.
 ///
 /// A verdict is kept with the connection, for as long as the bundle and the whole path stay valid, so
-/// that later requests cost nothing and a reload or an expiry still takes effect on open
+/// that later requests cost nothing and a reload, a revocation or an expiry still takes effect on open
 /// connections.
 ///
 /// Stricter than upstream in this: a CA certificate that does not itself stand in the bundle, or one
-/// that is not X.509 version 3, is no client certificate.
+/// that is not X.509 version 3, is no client certificate; and there may be no more than six
+/// intermediates on the path.
 #[derive(Debug)]
 pub struct ClientCertificates {
-    id: u64,
-    name: String,
+    verifier: ChainVerifier,
     uid_policy: UidPolicy,
-    bundle: ArcSwapOption<Loaded>,
-    generations: AtomicU64,
-    key: DigestKey,
-    clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
 }
 
@@ -57,13 +46,6 @@ pub enum UidPolicy {
     FromSubject,
     /// Nowhere: it stays empty.
     Ignore,
-}
-
-#[derive(Debug)]
-struct Loaded {
-    content: Digest,
-    generation: u64,
-    bundle: CaBundle,
 }
 
 impl ClientCertificates {
@@ -81,15 +63,9 @@ impl ClientCertificates {
         clock: Arc<dyn Clock>,
         metrics: Arc<dyn Metrics>,
     ) -> Result<Self, Error> {
-        static VERIFIERS: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
-            id: VERIFIERS.fetch_add(1, Ordering::Relaxed),
-            name: name.into(),
+            verifier: ChainVerifier::new(name.into(), clock)?,
             uid_policy,
-            bundle: ArcSwapOption::empty(),
-            generations: AtomicU64::new(0),
-            key: DigestKey::random()?,
-            clock,
             metrics,
         })
     }
@@ -100,82 +76,45 @@ impl ClientCertificates {
     ///
     /// When there is no certificate or one cannot be read; the bundle stays as it was then.
     pub fn reload(&self, pem: &[u8]) -> Result<Reload, Error> {
-        let content = self.key.digest(pem);
-        if self
-            .bundle
-            .load()
-            .as_ref()
-            .is_some_and(|loaded| loaded.content == content)
-        {
-            return Ok(Reload::Unchanged);
-        }
-        let bundle = CaBundle::parse(&self.name, pem)?;
-        let generation = self.generations.fetch_add(1, Ordering::Relaxed);
-        self.bundle.store(Some(Arc::new(Loaded {
-            content,
-            generation,
-            bundle,
-        })));
-        Ok(Reload::Changed)
+        self.verifier.reload(pem)
+    }
+
+    /// Refuses the certificates that are on the revocation lists of this PEM text, and those issued
+    /// by a certificate that is, from now on, also on open connections. `name` is the file; it stands
+    /// in messages only.
+    ///
+    /// Every authority may have any number of lists there. Certificates of one that has none are not
+    /// affected, and neither is a certificate that itself stands in the CA bundle: it is taken back by
+    /// taking it out. A list that should have been replaced by now is used, with a warning in the log.
+    /// Upstream knows no revocation lists.
+    ///
+    /// # Errors
+    ///
+    /// When there is no list, one cannot be read, or one is of a kind that cannot be used alone (delta,
+    /// indirect, version 1); the lists stay as they were then.
+    pub fn reload_revocations(&self, name: &str, pem: &[u8]) -> Result<Reload, Error> {
+        self.verifier.reload_revocations(name, pem)
     }
 
     /// The subjects of the bundle, in DER, which a TLS server tells its clients when it asks them for
     /// a certificate.
     #[must_use]
     pub fn subjects(&self) -> Vec<Vec<u8>> {
-        let loaded = self.bundle.load();
-        loaded
-            .as_ref()
-            .map(|loaded| loaded.bundle.subjects())
-            .unwrap_or_default()
+        let bundle = self.verifier.bundle();
+        bundle.map(|bundle| bundle.subjects()).unwrap_or_default()
     }
 
-    fn judge(&self, loaded: &Loaded, peer: &PeerCertificates) -> Verdict {
-        let now = self.clock.now();
-        let judge = Judge {
-            verifier: self.id,
-            generation: loaded.generation,
-        };
-        let judged = peer.recall(judge, now).unwrap_or_else(|| {
-            let judged = self.judge_anew(loaded, judge, peer.chain(), now);
-            peer.remember(judged.clone());
-            judged
-        });
-        if let Some(end) = judged.leaf_ends {
-            self.metrics
-                .client_certificate_expiration(end.duration_since(now).as_secs_f64());
+    pub(crate) fn bundle(&self) -> Option<Arc<CaBundle>> {
+        self.verifier.bundle()
+    }
+
+    fn identify(&self, leaf: &X509Certificate<'_>, chain: Result<(), Rejection>) -> Verdict {
+        if let Err(Rejection { reason, message }) = chain {
+            let label = subject::label(leaf);
+            let text = format!("verifying certificate {label} failed: {message}");
+            return Verdict::rejected(reason, text);
         }
-        judged.verdict
-    }
-
-    fn judge_anew(
-        &self,
-        loaded: &Loaded,
-        judge: Judge,
-        chain: &[CertificateDer<'static>],
-        now: Timestamp,
-    ) -> Judged {
-        let refused = |rejection: Rejection, leaf_ends| Judged {
-            judge,
-            from: now,
-            until: now.saturating_add(REFUSAL_HOLDS).unwrap_or(Timestamp::MAX),
-            leaf_ends,
-            verdict: Outcome::Rejected(rejection).into(),
-        };
-        let leaf = chain.first().map(|leaf| X509Certificate::from_der(leaf));
-        let Some(Ok((_, leaf))) = leaf else {
-            return refused(verify::malformed(), None);
-        };
-        let ends = Some(Validity::of(&leaf).until);
-        let span = match verify::verify(&loaded.bundle, chain, &leaf, now) {
-            Ok(span) => span,
-            Err(Rejection { reason, message }) => {
-                let label = subject::label(&leaf);
-                let text = format!("verifying certificate {label} failed: {message}");
-                return refused(Rejection::new(reason, text), ends);
-            }
-        };
-        let mut verdict = match subject::user(&leaf, self.uid_policy) {
+        match subject::user(leaf, self.uid_policy) {
             Ok(Some(user)) => {
                 let mut user = Arc::new(user);
                 add_authenticated_group(&mut user);
@@ -183,14 +122,6 @@ impl ClientCertificates {
             }
             Ok(None) => Verdict::no_opinion(Reason::CertificateNameless),
             Err(rejection) => Outcome::Rejected(rejection).into(),
-        };
-        verdict.good_until = Some(span.until);
-        Judged {
-            judge,
-            from: span.from,
-            until: span.until,
-            leaf_ends: ends,
-            verdict,
         }
     }
 }
@@ -207,11 +138,18 @@ impl Authenticator for ClientCertificates {
         let Some(peer) = peer else {
             return Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent));
         };
-        let loaded = self.bundle.load();
-        Decision::Now(match loaded.as_ref() {
-            Some(loaded) => self.judge(loaded, peer),
-            None => Verdict::no_opinion(Reason::NotConfigured),
-        })
+        let judged = self
+            .verifier
+            .judge(peer, |leaf, chain| self.identify(leaf, chain));
+        let Some(judged) = judged else {
+            return Decision::Now(Verdict::no_opinion(Reason::NotConfigured));
+        };
+        if let Some(end) = judged.leaf_ends {
+            let left = end.duration_since(self.verifier.clock.now());
+            self.metrics
+                .client_certificate_expiration(left.as_secs_f64());
+        }
+        Decision::Now(judged.verdict)
     }
 }
 

@@ -9,8 +9,8 @@ use burgee_wire::authentication::{TokenReviewSpec, TokenReviewStatus};
 use crate::bearer::INVALID_BEARER_TOKEN;
 use crate::{
     Anonymous, AudienceAgnostic, Audiences, Authenticator, BearerToken, CachePolicy, Decision,
-    Error, GroupAdder, LoopbackToken, Metrics, OnRejection, Request, TokenAuthenticator,
-    TokenCache, Union, Verdict, WebSocketToken,
+    Error, GroupAdder, IdentityHeaders, LoopbackToken, Metrics, OnRejection, Request,
+    TokenAuthenticator, TokenCache, Union, Verdict, WebSocketToken,
 };
 
 /// Every authenticator of an API server, put together as kube-apiserver does.
@@ -156,6 +156,10 @@ impl Authenticator for Chain {
 
     fn authenticate(&self, request: &Request<'_>) -> Decision {
         self.requests.authenticate(request)
+    }
+
+    fn identity_headers(&self) -> IdentityHeaders {
+        self.requests.identity_headers()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be wrong with an authenticator's configuration.
 
-use crate::CsvError;
+use crate::{CsvError, FrontProxyProblem};
 
 /// Why an authenticator could not be set up or reloaded. The texts are kube-apiserver's where it has
 /// one.
@@ -21,9 +21,23 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// The options of the front proxy contradict each other or say nothing.
+    #[error("{}", listed(problems))]
+    FrontProxyOptions {
+        /// Everything that is wrong; at least one thing.
+        problems: Vec<FrontProxyProblem>,
+    },
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]
     Randomness,
+    /// A file of revocation lists holds none, or one that cannot be used.
+    #[error("error loading revocation lists from \"{name}\": {problem}")]
+    RevocationListsInvalid {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A record of the token file has too few columns.
     #[error(
         "token file '{path}' must have at least 3 columns (token, user name, user uid), found {found}"
@@ -37,4 +51,13 @@ pub enum Error {
     /// The token file is no CSV.
     #[error("{0}")]
     TokenFileSyntax(CsvError),
+}
+
+/// One text as it is, several in brackets.
+fn listed(problems: &[FrontProxyProblem]) -> String {
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    match texts.as_slice() {
+        [only] => only.clone(),
+        several => format!("[{}]", several.join(", ")),
+    }
 }

@@ -13,9 +13,9 @@ use std::time::Duration;
 use burgee_identity::{Authenticated, Clock, Outcome, Reason, Rejection, names};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, WARNING};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, WARNING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, Version};
+use http::{HeaderValue, Response, Version};
 use http_body::Body;
 use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
@@ -23,8 +23,8 @@ use tower::{Layer, Service};
 
 use crate::chain::serves;
 use crate::{
-    AttemptResult, Audiences, Authenticator, Decision, Metrics, PeerCertificates, Request,
-    UserLabel, Verdict,
+    AttemptResult, Audiences, Authenticator, Decision, IdentityHeaders, Metrics, PeerCertificates,
+    Request, UserLabel, Verdict,
 };
 use refusal::attempted;
 use unauthorized::unauthorized;
@@ -38,10 +38,13 @@ pub type AuthenticationBody<B> = Either<B, Full<Bytes>>;
 /// not do because of what the client accepts.
 pub type UnauthorizedResponder = dyn Fn(&Parts) -> Response<Full<Bytes>> + Send + Sync;
 
+/// Tells connections that stay open whatever comes over them, such as those of a proxy.
+pub type Http2Exempt = dyn Fn(&PeerCertificates) -> bool + Send + Sync;
+
 /// Lets requests through to a service once it is known who they are from.
 ///
-/// The service finds an [`Authenticated`] among the extensions of each request, and the credentials
-/// taken out of its headers. Everything else is answered with 401, without saying why; why is found
+/// The service finds an [`Authenticated`] among the extensions of each request, and taken out of its
+/// headers the credentials and whatever states an identity ([`IdentityHeaders`]). Everything else is answered with 401, without saying why; why is found
 /// in the extension [`Refusal`] of the response, for the audit log. A client certificate is looked
 /// for in the extension [`PeerCertificates`] of the request.
 ///
@@ -84,6 +87,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
     http2: Http2Mitigation,
+    http2_exempt: Option<Arc<Http2Exempt>>,
+    identity_headers: IdentityHeaders,
     unauthorized: Arc<UnauthorizedResponder>,
 }
 
@@ -111,8 +116,11 @@ impl AuthenticationLayer {
         api_audiences: impl IntoIterator<Item = A>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let identity_headers = IdentityHeaders::standard().and(&authenticator.identity_headers());
         let shared = Shared {
             authenticator,
+            identity_headers,
+            http2_exempt: None,
             audiences: Audiences::of_server(api_audiences),
             clock,
             metrics: Arc::new(crate::NoMetrics),
@@ -134,6 +142,14 @@ impl AuthenticationLayer {
     #[must_use]
     pub fn http2_mitigation(self, mitigation: Http2Mitigation) -> Self {
         self.with(|shared| shared.http2 = mitigation)
+    }
+
+    /// Leaves those HTTP/2 connections open whose certificates `exempt` accepts: a proxy sends many
+    /// clients' requests over one connection, and one bad token must not end those of all. Upstream
+    /// knows no exemption.
+    #[must_use]
+    pub fn http2_exempt(self, exempt: Arc<Http2Exempt>) -> Self {
+        self.with(|shared| shared.http2_exempt = Some(exempt))
     }
 
     /// Answers 401 so. The response gets `Cache-Control` and warnings from the layer.
@@ -350,7 +366,6 @@ impl Shared {
         started: Duration,
     ) -> Result<Mark, Box<Response<Full<Bytes>>>> {
         let took = self.clock.monotonic().saturating_sub(started);
-        let over_http2 = self.http2 == Http2Mitigation::Close && parts.version == Version::HTTP_2;
         let Verdict {
             outcome,
             rejections,
@@ -371,14 +386,15 @@ impl Shared {
                     if let Some((name, value)) = rewrite {
                         parts.headers.insert(name, value);
                     }
-                    remove_credentials(&mut parts.headers);
+                    parts.headers.remove(AUTHORIZATION);
+                    self.identity_headers.remove_from(&mut parts.headers);
                     if !annotations.is_empty() {
                         parts.extensions.insert(AuditAnnotations(annotations));
                     }
                     parts.extensions.insert::<Authenticated>(authenticated);
                     return Ok(Mark {
                         warnings,
-                        close: over_http2 && unknown,
+                        close: unknown && self.closes(parts),
                     });
                 }
                 let message = format!(
@@ -416,44 +432,30 @@ impl Shared {
         let no_cache = HeaderValue::from_static("no-cache, private");
         response.headers_mut().insert(CACHE_CONTROL, no_cache);
         let attempted = attempted(parts);
+        let close = self.closes(parts);
         response.extensions_mut().insert(Refusal {
             reason,
             rejections,
             attempted,
         });
-        Mark {
-            warnings,
-            close: over_http2,
-        }
-        .put_on(&mut response);
+        Mark { warnings, close }.put_on(&mut response);
         Err(Box::new(response))
+    }
+
+    /// Whether a connection ends after a request on it that nobody vouches for.
+    fn closes(&self, parts: &Parts) -> bool {
+        if self.http2 == Http2Mitigation::KeepOpen || parts.version != Version::HTTP_2 {
+            return false;
+        }
+        let exempt = self.http2_exempt.as_ref();
+        let peer = parts.extensions.get::<PeerCertificates>();
+        !exempt.zip(peer).is_some_and(|(exempt, peer)| exempt(peer))
     }
 }
 
 /// An extension of a request that was let through: audit annotations, key and value.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AuditAnnotations(pub Vec<(&'static str, String)>);
-
-/// The headers by which front proxies say who someone is; never those of a client.
-const FRONT_PROXY_HEADERS: [HeaderName; 3] = [
-    HeaderName::from_static("x-remote-user"),
-    HeaderName::from_static("x-remote-uid"),
-    HeaderName::from_static("x-remote-group"),
-];
-const FRONT_PROXY_EXTRA_PREFIX: &str = "x-remote-extra-";
-
-/// Takes out what later handlers must not see, or take for an identity.
-fn remove_credentials(headers: &mut HeaderMap) {
-    headers.remove(AUTHORIZATION);
-    for name in &FRONT_PROXY_HEADERS {
-        headers.remove(name);
-    }
-    let is_extra = |name: &&HeaderName| name.as_str().starts_with(FRONT_PROXY_EXTRA_PREFIX);
-    let extra: Vec<HeaderName> = headers.keys().filter(is_extra).cloned().collect();
-    for name in extra {
-        headers.remove(name);
-    }
-}
 
 /// A warning as a header value (RFC 7234 section 5.5): code 299, no agent, quoted text.
 fn warning_value(text: &str) -> String {

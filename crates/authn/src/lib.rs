@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `Authorization: Bearer …` | [`BearerToken`] |
 //! | a WebSocket subprotocol | [`WebSocketToken`] |
+//! | headers of a trusted proxy | [`FrontProxy`] |
 //! | a client certificate | [`ClientCertificates`] |
 //! | a token of a file | [`StaticTokens`] |
 //! | a token of a service account | [`ServiceAccountTokens`] |
@@ -40,6 +41,8 @@ mod decision;
 mod digest;
 mod error;
 pub mod explain;
+mod front_proxy;
+mod identity_headers;
 mod layer;
 mod loopback;
 mod metrics;
@@ -64,9 +67,12 @@ pub use chain::{Chain, ChainBuilder};
 pub use csv::{CsvError, CsvProblem};
 pub use decision::{Decision, Verdict};
 pub use error::Error;
+pub use front_proxy::{FrontProxy, FrontProxyOptions, FrontProxyProblem, RemoteUid};
+pub use identity_headers::IdentityHeaders;
 pub use layer::{
     Attempted, AuditAnnotations, Authentication, AuthenticationBody, AuthenticationFuture,
-    AuthenticationLayer, CloseConnection, Http2Mitigation, Refusal, UnauthorizedResponder,
+    AuthenticationLayer, CloseConnection, Http2Exempt, Http2Mitigation, Refusal,
+    UnauthorizedResponder,
 };
 pub use loopback::LoopbackToken;
 pub use metrics::{

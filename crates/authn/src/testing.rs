@@ -1,5 +1,7 @@
 //! What several test modules share.
 
+pub(crate) mod certificates;
+
 use std::sync::Arc;
 
 use burgee_identity::{Authenticated, Outcome, Reason, UserInfo};

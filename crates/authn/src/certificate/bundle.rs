@@ -11,11 +11,18 @@ use crate::Error;
 /// A parsed CA bundle.
 #[derive(Debug)]
 pub(crate) struct CaBundle {
-    /// Who may sign. Same order as `validities`.
+    /// Who may sign. Same order as `signers`.
     pub(crate) anchors: Vec<TrustAnchor<'static>>,
-    validities: Vec<Validity>,
+    signers: Vec<Signer>,
     /// Every certificate of the bundle: each is trusted as it stands, also one that may not sign.
     certificates: Vec<CertificateDer<'static>>,
+}
+
+/// What a trust anchor does not say of itself.
+#[derive(Debug)]
+pub(crate) struct Signer {
+    pub(crate) validity: Validity,
+    pub(crate) certificate: CertificateDer<'static>,
 }
 
 impl CaBundle {
@@ -32,7 +39,7 @@ impl CaBundle {
         };
         let mut bundle = Self {
             anchors: Vec::new(),
-            validities: Vec::new(),
+            signers: Vec::new(),
             certificates: Vec::new(),
         };
         for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -43,7 +50,10 @@ impl CaBundle {
                 let anchor = webpki::anchor_from_trusted_cert(&der)
                     .map_err(|error| invalid(format!("x509: malformed certificate: {error}")))?;
                 bundle.anchors.push(anchor.to_owned());
-                bundle.validities.push(Validity::of(&parsed));
+                bundle.signers.push(Signer {
+                    validity: Validity::of(&parsed),
+                    certificate: der.clone().into_owned(),
+                });
             }
             bundle.certificates.push(der.clone());
         }
@@ -60,14 +70,19 @@ impl CaBundle {
         self.certificates.contains(certificate)
     }
 
-    /// When an anchor of this bundle is valid. `anchor` must be one of
+    /// Whether the two have a certificate in common.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.certificates.iter().any(|own| other.contains(own))
+    }
+
+    /// The certificate behind an anchor of this bundle. `anchor` must be one of
     /// [`CaBundle::anchors`] itself, not an equal one: a renewed CA differs in nothing but time.
-    pub(crate) fn validity(&self, anchor: &TrustAnchor<'_>) -> Option<Validity> {
+    pub(crate) fn signer(&self, anchor: &TrustAnchor<'_>) -> Option<&Signer> {
         let position = self
             .anchors
             .iter()
             .position(|own| std::ptr::addr_eq(std::ptr::from_ref(own), std::ptr::from_ref(anchor)));
-        self.validities.get(position?).copied()
+        self.signers.get(position?)
     }
 
     /// The subjects of all certificates, in DER, for the TLS CertificateRequest.

@@ -15,13 +15,7 @@ pub(crate) fn user(
     uid_policy: UidPolicy,
 ) -> Result<Option<UserInfo>, Rejection> {
     let subject = certificate.subject();
-    let mut name = String::new();
-    for attribute in subject.iter_common_name() {
-        // Of several the last counts, also when it is empty (Go's pkix.Name).
-        if let Some(text) = text(attribute.attr_value())? {
-            name = text;
-        }
-    }
+    let name = common_name(certificate)?;
     if name.is_empty() {
         return Ok(None);
     }
@@ -37,6 +31,17 @@ pub(crate) fn user(
     user.extra
         .insert(names::CREDENTIAL_ID.to_owned(), vec![credential]);
     Ok(Some(user))
+}
+
+/// The common name; of several the last counts, also when it is empty (Go's `pkix.Name`).
+pub(crate) fn common_name(certificate: &X509Certificate<'_>) -> Result<String, Rejection> {
+    let mut name = String::new();
+    for attribute in certificate.subject().iter_common_name() {
+        if let Some(text) = text(attribute.attr_value())? {
+            name = text;
+        }
+    }
+    Ok(name)
 }
 
 fn uid(certificate: &X509Certificate<'_>) -> Result<String, Rejection> {

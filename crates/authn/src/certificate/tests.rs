@@ -8,8 +8,15 @@ use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
+use rustls_pki_types::CertificateDer;
 
+use crate::testing::certificates::{
+    Authority, authority_parameters, client_parameters, parameters, self_signed,
+};
 use crate::{Audiences, NoMetrics};
+
+mod chains;
+mod revocation;
 
 const CA: &str = "-----BEGIN CERTIFICATE-----
 MIIBajCCARGgAwIBAgIBATAKBggqhkjOPQQDAjAcMRowGAYDVQQDDBFleGFtcGxl
@@ -101,65 +108,6 @@ impl Subject {
             }
             other => panic!("{other:?}"),
         }
-    }
-}
-
-/// A certificate and the key that signs with it.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    der: CertificateDer<'static>,
-    pem: String,
-}
-
-fn parameters(name: &str) -> CertificateParams {
-    let mut parameters = CertificateParams::default();
-    parameters.distinguished_name = DistinguishedName::new();
-    parameters.distinguished_name.push(DnType::CommonName, name);
-    parameters.not_before = rcgen::date_time_ymd(2025, 1, 1);
-    parameters.not_after = rcgen::date_time_ymd(2030, 1, 1);
-    parameters
-}
-
-fn authority_parameters(name: &str) -> CertificateParams {
-    let mut parameters = parameters(name);
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    parameters
-}
-
-fn client_parameters(name: &str) -> CertificateParams {
-    let mut parameters = parameters(name);
-    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    parameters
-}
-
-fn self_signed(parameters: CertificateParams) -> Authority {
-    let key = KeyPair::generate().unwrap();
-    let certificate = parameters.self_signed(&key).unwrap();
-    Authority {
-        der: certificate.der().clone(),
-        pem: certificate.pem(),
-        issuer: Issuer::new(parameters, key),
-    }
-}
-
-impl Authority {
-    fn root(name: &str) -> Self {
-        self_signed(authority_parameters(name))
-    }
-
-    fn intermediate(&self, parameters: CertificateParams) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
-        Self {
-            der: certificate.der().clone(),
-            pem: certificate.pem(),
-            issuer: Issuer::new(parameters, key),
-        }
-    }
-
-    fn client(&self, parameters: CertificateParams) -> CertificateDer<'static> {
-        self.intermediate(parameters).der
     }
 }
 

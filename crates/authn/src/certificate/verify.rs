@@ -13,6 +13,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
 use super::bundle::{CaBundle, may_sign};
+use super::revocation::RevocationLists;
 use super::time::Validity;
 
 /// Judges a chain as Go's verifier does for client authentication. `parsed` is its first certificate.
@@ -20,6 +21,7 @@ use super::time::Validity;
 /// Returns the span around `now` in which all of the path is valid.
 pub(crate) fn verify(
     bundle: &CaBundle,
+    revocations: Option<&RevocationLists>,
     chain: &[CertificateDer<'static>],
     parsed: &X509Certificate<'_>,
     now: Timestamp,
@@ -36,7 +38,12 @@ pub(crate) fn verify(
     }
     let entity = EndEntityCert::try_from(leaf).map_err(|error| translate(&error, now))?;
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
-    let usable = |path: &VerifiedPath<'_>| span_of(bundle, path, now).map(|_| ());
+    let usable = |path: &VerifiedPath<'_>| {
+        span_of(bundle, path, now)?;
+        revocations.map_or(Ok(()), |lists| {
+            not_revoked(lists, bundle, path, parsed, now)
+        })
+    };
     let path = entity
         .verify_for_usage(
             ALL_VERIFICATION_ALGS,
@@ -59,9 +66,8 @@ fn span_of(
     path: &VerifiedPath<'_>,
     now: Timestamp,
 ) -> Result<Validity, webpki::Error> {
-    let mut span = bundle
-        .validity(path.anchor())
-        .ok_or(webpki::Error::UnknownIssuer)?;
+    let anchor = bundle.signer(path.anchor());
+    let mut span = anchor.ok_or(webpki::Error::UnknownIssuer)?.validity;
     for intermediate in path.intermediate_certificates() {
         let der = intermediate.der();
         let (_, parsed) = X509Certificate::from_der(&der).map_err(|_| webpki::Error::BadDer)?;
@@ -85,6 +91,28 @@ fn span_of(
             not_after: unix(span.until),
         }
     })
+}
+
+/// Asks for every certificate of the path but the anchor whether its issuer took it back.
+fn not_revoked(
+    lists: &RevocationLists,
+    bundle: &CaBundle,
+    path: &VerifiedPath<'_>,
+    leaf: &X509Certificate<'_>,
+    now: Timestamp,
+) -> Result<(), webpki::Error> {
+    let anchor = bundle.signer(path.anchor());
+    let mut issuer = anchor
+        .ok_or(webpki::Error::UnknownIssuer)?
+        .certificate
+        .clone();
+    for intermediate in path.intermediate_certificates().rev() {
+        let der = intermediate.der();
+        let (_, parsed) = X509Certificate::from_der(&der).map_err(|_| webpki::Error::BadDer)?;
+        lists.check(&parsed, &issuer, now)?;
+        issuer = der.into_owned();
+    }
+    lists.check(leaf, &issuer, now)
 }
 
 /// A certificate that stands in the bundle needs no signature, but must be for clients.
@@ -173,6 +201,24 @@ fn translate(error: &webpki::Error, now: Timestamp) -> Rejection {
         Error::EndEntityUsedAsCa => Rejection::new(
             Reason::CertificateAuthorityUnknown,
             "x509: certificate is not authorized to sign other certificates",
+        ),
+        Error::CertRevoked => Rejection::new(
+            Reason::CertificateRevoked,
+            "x509: certificate, or one above it, has been revoked",
+        ),
+        Error::InvalidCrlSignatureForPublicKey => Rejection::new(
+            Reason::CertificateAuthorityUnknown,
+            "x509: a revocation list in the name of the certificate's issuer is not signed by it",
+        ),
+        Error::MaximumPathDepthExceeded => Rejection::new(
+            Reason::CertificateAuthorityUnknown,
+            "x509: too many intermediates",
+        ),
+        Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumSignatureChecksExceeded
+        | Error::MaximumNameConstraintComparisonsExceeded => Rejection::new(
+            Reason::CertificateAuthorityUnknown,
+            "x509: signature check attempts limit reached while verifying certificate chain",
         ),
         Error::NameConstraintViolation => Rejection::new(
             Reason::CertificateAuthorityUnknown,

@@ -98,6 +98,36 @@ async fn headers_of_front_proxies_are_taken_out_whoever_sends_them() {
 }
 
 #[tokio::test]
+async fn headers_that_an_authenticator_takes_identities_from_are_taken_out_as_well() {
+    #[derive(Debug)]
+    struct Proxied;
+
+    impl Authenticator for Proxied {
+        fn name(&self) -> &'static str {
+            "proxied"
+        }
+
+        fn authenticate(&self, _request: &Request<'_>) -> Decision {
+            Outcome::Authenticated(Authenticated::new(UserInfo::named("jane"))).into()
+        }
+
+        fn identity_headers(&self) -> IdentityHeaders {
+            let name = http::HeaderName::from_static("x-user");
+            IdentityHeaders::new([name], ["X-Extra-".to_owned()])
+        }
+    }
+
+    let request = get("/")
+        .header("X-User", "admin")
+        .header("X-Extra-a%2Fb", "c")
+        .header("X-Remote-User", "admin")
+        .header("X-Stays", "stays");
+    let (_, seen) = call(&layer(Arc::new(Proxied)), request).await;
+    let headers = seen.unwrap().headers;
+    assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-stays"]);
+}
+
+#[tokio::test]
 async fn the_token_of_a_websocket_is_taken_out_of_its_header() {
     let request = get("/")
         .header("Upgrade", "websocket")
@@ -213,6 +243,25 @@ async fn http2_connections_are_closed_after_what_nobody_vouches_for() {
         let (response, _) = call(&layer, request).await;
         let closed = response.extensions().get::<CloseConnection>().is_some();
         assert_eq!(closed, close, "{version:?} {authorization}");
+    }
+}
+
+#[tokio::test]
+async fn http2_connections_of_those_who_are_exempt_stay_open() {
+    let peer = |byte| PeerCertificates::new([rustls_pki_types::CertificateDer::from(vec![byte])]);
+    let layer = layer(chain()).http2_exempt(Arc::new(|peer| peer.chain()[0].as_ref() == [1]));
+    for authorization in ["Bearer wrong", "Basic x"] {
+        for (certificates, close) in [(Some(peer(1)), false), (Some(peer(2)), true), (None, true)] {
+            let mut request = get("/")
+                .version(Version::HTTP_2)
+                .header(AUTHORIZATION, authorization);
+            if let Some(peer) = certificates {
+                request = request.extension(peer);
+            }
+            let (response, _) = call(&layer, request).await;
+            let closed = response.extensions().get::<CloseConnection>().is_some();
+            assert_eq!(closed, close, "{authorization}");
+        }
     }
 }
 
