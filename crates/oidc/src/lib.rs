@@ -4,6 +4,7 @@ mod authenticator;
 mod authenticators;
 mod checked;
 mod claims;
+mod configuration;
 mod discovery;
 mod distributed;
 mod examine;
@@ -11,6 +12,7 @@ mod key_set;
 mod mapping;
 mod metrics;
 mod provider;
+mod reload;
 mod verifier;
 
 pub use authenticators::{IssuerHealth, JwtAuthenticators, PreparedIssuers, StartError};
@@ -19,5 +21,10 @@ pub use checked::{
     UidMapping,
 };
 pub use claims::{Claims, MAX_TOKEN_LEN};
+pub use configuration::{
+    AnonymousConfiguration, AuthenticationConfiguration, ConfigurationError, OidcFlags, Problem,
+    Rules, warnings,
+};
 pub use discovery::{DiscoveryDocument, DiscoveryError};
 pub use metrics::{Metrics, NoMetrics, hash_label};
+pub use reload::{Offers, Reloader};
