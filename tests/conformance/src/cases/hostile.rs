@@ -2,16 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burgee_testkit::{Connection, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 
-use crate::support::{Case, Expect as _, long, says};
+use crate::support::{Case, Expect as _, heard, http2, long, runtime, says};
 
 const MIB: usize = 1024 * 1024;
 
@@ -30,23 +28,6 @@ fn chunked(case: &Case) -> Connection {
     ];
     let path = case.path("configmaps");
     case.client.open("POST", &path, &headers).unwrap()
-}
-
-/// What has come from a server that may have stopped reading; writes nothing.
-fn heard(stream: &mut Connection) -> String {
-    let mut text = Vec::new();
-    loop {
-        let Ok(state) = stream.conn.process_new_packets() else {
-            break;
-        };
-        let mut there = vec![0; state.plaintext_bytes_to_read()];
-        stream.conn.reader().read_exact(&mut there).unwrap();
-        text.extend(there);
-        if state.peer_has_closed() || !matches!(stream.conn.read_tls(&mut stream.sock), Ok(1..)) {
-            break;
-        }
-    }
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[test]
@@ -393,26 +374,9 @@ fn clients_that_never_finish_are_not_waited_for() {
 #[test]
 fn http_2_is_spoken_as_well() {
     let case = Case::begin();
-    let mut tls = case.client.tls().clone();
-    tls.alpn_protocols = vec![b"h2".to_vec()];
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let codes = runtime.block_on(async {
-        let address = case.client.address().to_owned();
-        let host = address.rsplit_once(':').unwrap().0.to_owned();
-        let name = rustls::pki_types::ServerName::try_from(host).unwrap();
-        let tcp = tokio::net::TcpStream::connect(&address).await.unwrap();
-        let stream = tokio_rustls::TlsConnector::from(Arc::new(tls))
-            .connect(name, tcp)
-            .await
-            .unwrap();
-        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
-        let handshake =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-        let (mut sender, connection) = handshake.await.unwrap();
-        let connection = tokio::spawn(connection);
+    let codes = runtime().block_on(async {
+        let address = case.client.address();
+        let (mut sender, connection) = http2(&case.client).await;
         let mut codes = Vec::new();
         // As many at once as one connection may have, and a body that is too large.
         let request = |method: &str, path: &str, body: Vec<u8>| {

@@ -1,5 +1,8 @@
 //! What keeps a case short.
 
+mod http2;
+pub(crate) mod jwt;
+mod raw;
 mod watch;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use burgee_testkit::{Client, Response, Subject, eventually};
 use serde_json::{Value, json};
 
+pub(crate) use self::http2::{http2, runtime};
+pub(crate) use self::raw::{Robot, WHO_AM_I, Who, heard, receive, request, send, who};
 pub(crate) use self::watch::Watch;
 
 /// A case's own namespace at the server under test, gone when the case ends.
