@@ -30,10 +30,9 @@ const STREAM_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Sends requests to one server as one user. Copies share connections and credentials.
 ///
 /// Redirects are not followed, and nothing is sent twice.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     access: ClusterAccess,
     clock: Arc<dyn Clock>,
@@ -251,6 +250,14 @@ impl Response {
                     ),
                 )
             })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("server", &self.server())
+            .finish_non_exhaustive()
     }
 }
 
