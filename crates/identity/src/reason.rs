@@ -207,4 +207,13 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), Reason::ALL.len());
     }
+
+    #[test]
+    fn every_reason_is_documented() {
+        let page = include_str!("../../../docs/explain.md");
+        for reason in Reason::ALL {
+            let row = format!("| `{reason}` | {} |\n", reason.advice());
+            assert!(page.contains(&row), "{row}");
+        }
+    }
 }
