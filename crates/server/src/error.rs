@@ -12,6 +12,9 @@ pub enum Error {
     /// A task that lives as long as the server ended by itself. Start the server again.
     #[error("the server broke: {0} ended by itself")]
     Ended(&'static str),
+    /// An issuer of JWTs cannot be set up.
+    #[error(transparent)]
+    Issuer(#[from] burgee_oidc::StartError),
     /// A socket cannot be used.
     #[error("cannot take over a listening socket")]
     Listener(#[source] std::io::Error),
@@ -32,6 +35,9 @@ pub enum Error {
     /// The store cannot be read.
     #[error("cannot read the store")]
     Store(#[from] burgee_store::Error),
+    /// The webhook cannot be set up.
+    #[error(transparent)]
+    Webhook(#[from] burgee_token_webhook::Error),
     /// The certificate or key cannot be used.
     #[error("cannot set up TLS")]
     Tls(#[from] rustls::Error),

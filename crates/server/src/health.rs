@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use burgee_oidc::{IssuerHealth, JwtAuthenticators};
 use burgee_store::Store;
 use http::{Response, StatusCode};
 use tokio::task::AbortHandle;
@@ -23,6 +24,7 @@ pub(crate) struct Health {
     caches: Arc<Caches>,
     /// The task that brings to the caches what is stored.
     feed: AbortHandle,
+    jwt: Arc<JwtAuthenticators>,
     started: AtomicBool,
     stopping: AtomicBool,
 }
@@ -49,12 +51,14 @@ impl Check {
     }
 }
 
+const READYZ: &str = "readyz";
+
 /// The endpoints and what each of them checks.
 const ENDPOINTS: [(&str, &[Check]); 3] = [
     ("healthz", &[Check::Ping, Check::Store, Check::Startup]),
     ("livez", &[Check::Ping, Check::Store, Check::Startup]),
     (
-        "readyz",
+        READYZ,
         &[
             Check::Ping,
             Check::Store,
@@ -66,11 +70,17 @@ const ENDPOINTS: [(&str, &[Check]); 3] = [
 ];
 
 impl Health {
-    pub(crate) fn new(store: Arc<dyn Store>, caches: Arc<Caches>, feed: AbortHandle) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        caches: Arc<Caches>,
+        feed: AbortHandle,
+        jwt: Arc<JwtAuthenticators>,
+    ) -> Self {
         Self {
             store,
             caches,
             feed,
+            jwt,
             started: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         }
@@ -115,6 +125,9 @@ impl Health {
                 failed = true;
             }
         }
+        if name == READYZ {
+            self.report_issuers(&mut report);
+        }
         Some(if failed {
             report.push_str(&format!("{name} check failed\n"));
             text(StatusCode::INTERNAL_SERVER_ERROR, report)
@@ -124,6 +137,17 @@ impl Health {
         } else {
             text(StatusCode::OK, "ok")
         })
+    }
+
+    /// Tells of issuers whose provider was not found. The server is ready without them: it is upstream's
+    /// way, and every other credential goes on to be good.
+    fn report_issuers(&self, report: &mut String) {
+        for IssuerHealth { issuer, result } in self.jwt.health() {
+            report.push_str(&match result {
+                Ok(()) => format!("[+]jwt-issuer/{issuer} ok\n"),
+                Err(_) => format!("[!]jwt-issuer/{issuer} not initialized, which is tolerated\n"),
+            });
+        }
     }
 
     async fn passes(&self, check: Check) -> bool {
@@ -173,7 +197,9 @@ mod tests {
         let (caches, feed) = cache::start(Arc::clone(&store), Arc::new(Nobody))
             .await
             .unwrap();
-        let health = Health::new(store, caches, feed.abort_handle());
+        let clock = Arc::new(burgee_identity::SystemClock::new());
+        let jwt = JwtAuthenticators::start([], clock, Arc::new(burgee_oidc::NoMetrics)).unwrap();
+        let health = Health::new(store, caches, feed.abort_handle(), Arc::new(jwt));
         health.started();
         (health, feed)
     }

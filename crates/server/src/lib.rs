@@ -56,7 +56,7 @@ mod server;
 mod startup;
 mod tls;
 
-pub use authentication::Reloads;
+pub use authentication::{FrontProxies, Reloads, TokenWebhook};
 pub use error::Error;
 pub use http::Body;
 pub use server::{AnonymousRequests, Config, LocalClient, NamedFile, Server, VersionInfo};

@@ -8,6 +8,7 @@ use burgee_authn::explain::RecentRefusals;
 use burgee_authn::{AuthenticationLayer, Http2Mitigation};
 use burgee_identity::{Clock, UserInfo};
 use burgee_jose::{SigningKey, VerificationKeys};
+use burgee_oidc::JwtAuthenticator;
 use burgee_openapi::{About, Documents};
 use burgee_service_account::{
     DiscoveryDocuments, IssuingRules, JwksUri, StaticKeys, TokenIssuer, TokenValidator,
@@ -21,7 +22,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::Api;
-use crate::authentication::{Authenticators, Parts, Reloads};
+use crate::authentication::{Authenticators, FrontProxies, Parts, Reloads, TokenWebhook};
 use crate::authorization::Authorization;
 use crate::cache;
 use crate::frontend::Frontend;
@@ -48,10 +49,16 @@ pub struct Config {
     pub client_ca: Vec<NamedFile>,
     /// Which client certificates count no more: the file's name and its PEM text.
     pub client_crl: Option<NamedFile>,
+    /// Proxies that name users in headers.
+    pub front_proxies: Option<FrontProxies>,
     /// Static tokens: the file's name and its CSV text.
     pub static_tokens: Option<NamedFile>,
     /// Whether bootstrap tokens are accepted: Secrets of type `bootstrap.kubernetes.io/token`.
     pub bootstrap_tokens: bool,
+    /// Issuers whose JWTs are accepted.
+    pub jwt: Vec<JwtAuthenticator>,
+    /// A service that is asked about tokens that nobody else knows.
+    pub webhook: Option<TokenWebhook>,
     /// Whether requests without credentials act as `system:anonymous`.
     pub anonymous: AnonymousRequests,
     /// Whether HTTP/2 connections end after a request of nobody known.
@@ -76,6 +83,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// How long open connections get to finish when the server stops.
     pub shutdown_grace: Duration,
+    /// What tells this server apart from others of the same cluster, in metrics.
+    pub server_id: String,
     /// The answer of `/version`.
     pub version: VersionInfo,
 }
@@ -96,8 +105,11 @@ impl Config {
             certificate,
             client_ca: Vec::new(),
             client_crl: None,
+            front_proxies: None,
             static_tokens: None,
             bootstrap_tokens: false,
+            jwt: Vec::new(),
+            webhook: None,
             anonymous: AnonymousRequests::Allow,
             http2_mitigation: Http2Mitigation::Close,
             issuers: vec![issuer.into()],
@@ -112,6 +124,7 @@ impl Config {
             ),
             request_timeout: Duration::from_secs(60),
             shutdown_grace: Duration::from_secs(10),
+            server_id: "burgee".to_owned(),
             version: VersionInfo::current(),
         }
     }
@@ -234,12 +247,7 @@ impl Server {
         let observer = Arc::clone(&observers) as Arc<dyn cache::Observer>;
         let (caches, feeding) = cache::start(Arc::clone(&store), observer).await?;
         let feeding = AbortOnDropHandle::new(feeding);
-        let metrics = Arc::new(Metrics::new());
-        let health = Health::new(
-            Arc::clone(&store),
-            Arc::clone(&caches),
-            feeding.abort_handle(),
-        );
+        let metrics = Arc::new(Metrics::new(&config.server_id));
         let lookups = Lookups {
             caches: Arc::clone(&caches),
             store: Arc::clone(&store),
@@ -255,11 +263,18 @@ impl Server {
         };
         let authenticators = Arc::new(Authenticators::new(&config, parts)?);
         let chain = Arc::clone(&authenticators.chain);
+        let health = Health::new(
+            Arc::clone(&store),
+            Arc::clone(&caches),
+            feeding.abort_handle(),
+            Arc::clone(&authenticators.jwt),
+        );
         observers.attach(Arc::clone(&chain));
         let tls = Tls::new(
             Arc::clone(&config.certificate),
             authenticators.authorities(),
         )?;
+        let proxies = Arc::clone(&authenticators);
         let reloads = Reloads::new(authenticators, Arc::new(tls));
         let audiences = tokens.audiences.clone();
         let layer = AuthenticationLayer::new(
@@ -268,7 +283,8 @@ impl Server {
             Arc::clone(&clock),
         )
         .metrics(Arc::clone(&metrics) as Arc<dyn burgee_authn::Metrics>)
-        .http2_mitigation(config.http2_mitigation);
+        .http2_mitigation(config.http2_mitigation)
+        .http2_exempt(Arc::new(move |peer| proxies.is_front_proxy(peer)));
 
         let api = Arc::new(Api {
             registry: Registry {

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use burgee_oidc::OidcFlags;
+use burgee_token_webhook::ReviewVersion;
+
 use super::config::{Problem, Problems};
 use super::settings::Settings;
 
@@ -36,30 +39,7 @@ pub enum JwtConfig {
     /// In this AuthenticationConfiguration.
     File(PathBuf),
     /// By the settings `oidc-*`, which may all be absent.
-    Flags(Box<OidcConfig>),
-}
-
-/// The settings `oidc-*`, as they were given.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct OidcConfig {
-    /// `oidc-issuer-url`
-    pub issuer_url: Option<String>,
-    /// `oidc-client-id`
-    pub client_id: Option<String>,
-    /// `oidc-ca-file`
-    pub ca_file: Option<PathBuf>,
-    /// `oidc-username-claim`
-    pub username_claim: Option<String>,
-    /// `oidc-username-prefix`
-    pub username_prefix: Option<String>,
-    /// `oidc-groups-claim`
-    pub groups_claim: Option<String>,
-    /// `oidc-groups-prefix`
-    pub groups_prefix: Option<String>,
-    /// `oidc-signing-algs`
-    pub signing_algorithms: Option<Vec<String>>,
-    /// `oidc-required-claim`
-    pub required_claims: Option<Vec<String>>,
+    Flags(Box<OidcFlags>),
 }
 
 /// Front proxies, which name users in headers.
@@ -85,9 +65,11 @@ pub struct WebhookConfig {
     /// Its kubeconfig.
     pub file: PathBuf,
     /// The version of TokenReview to send.
-    pub version: String,
-    /// How long its answers are remembered.
+    pub version: ReviewVersion,
+    /// How long its yes is remembered.
     pub cache_ttl: Duration,
+    /// How long its no is remembered.
+    pub failure_cache_ttl: Duration,
 }
 
 impl AuthenticationConfig {
@@ -129,7 +111,7 @@ fn front_proxies(settings: &Settings, problems: &mut Problems) -> Option<FrontPr
 }
 
 fn jwt(settings: &Settings, problems: &mut Problems) -> JwtConfig {
-    let flags = OidcConfig {
+    let flags = OidcFlags {
         issuer_url: settings.oidc_issuer_url.clone(),
         client_id: settings.oidc_client_id.clone(),
         ca_file: problems.path("oidc-ca-file", settings.oidc_ca_file.clone()),
@@ -137,13 +119,13 @@ fn jwt(settings: &Settings, problems: &mut Problems) -> JwtConfig {
         username_prefix: settings.oidc_username_prefix.clone(),
         groups_claim: settings.oidc_groups_claim.clone(),
         groups_prefix: settings.oidc_groups_prefix.clone(),
-        signing_algorithms: settings.oidc_signing_algs.clone(),
+        signing_algs: settings.oidc_signing_algs.clone(),
         required_claims: settings.oidc_required_claim.clone(),
     };
     let file = settings.authentication_config.clone();
     match problems.path("authentication-config", file) {
         Some(file) => {
-            if flags != OidcConfig::default() {
+            if flags.any() {
                 problems.add(Problem::AuthenticationConfigAndOidc);
             }
             JwtConfig::File(file)
@@ -153,22 +135,24 @@ fn jwt(settings: &Settings, problems: &mut Problems) -> JwtConfig {
 }
 
 fn webhook(settings: &Settings, problems: &mut Problems) -> Option<WebhookConfig> {
-    let version = settings
-        .authentication_token_webhook_version
-        .clone()
-        .unwrap_or_default();
+    let version = settings.authentication_token_webhook_version.as_deref();
     let cache_ttl = settings.authentication_token_webhook_cache_ttl;
+    let cache_ttl = cache_ttl.unwrap_or_default().0;
+    let failure_cache_ttl = settings.authentication_token_webhook_failure_cache_ttl;
     let file = problems.path(
         "authentication-token-webhook-config-file",
         settings.authentication_token_webhook_config_file.clone(),
     )?;
-    if !["v1", "v1beta1"].contains(&version.as_str()) {
-        problems.add(Problem::WebhookVersion(version.clone()));
-    }
+    let version = version.unwrap_or_default();
+    let version = version.parse().unwrap_or_else(|_| {
+        problems.add(Problem::WebhookVersion(version.to_owned()));
+        ReviewVersion::default()
+    });
     Some(WebhookConfig {
         file,
         version,
-        cache_ttl: cache_ttl.unwrap_or_default().0,
+        cache_ttl,
+        failure_cache_ttl: failure_cache_ttl.map_or(cache_ttl, |ttl| ttl.0),
     })
 }
 
@@ -235,8 +219,9 @@ mod tests {
             ..Settings::default()
         };
         let webhook = resolve(settings(None)).unwrap().webhook.unwrap();
-        assert_eq!(webhook.version, "v1beta1");
+        assert_eq!(webhook.version, ReviewVersion::V1beta1);
         assert_eq!(webhook.cache_ttl, Duration::from_secs(120));
+        assert_eq!(webhook.failure_cache_ttl, webhook.cache_ttl);
         assert_eq!(
             resolve(settings(Some("x"))).unwrap_err(),
             [

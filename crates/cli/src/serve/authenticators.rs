@@ -1,23 +1,36 @@
 //! The files of authentication: read at the start, and again when they change.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use burgee_authn::{Http2Mitigation, Reload};
-use burgee_controllers::AuthenticationTrust;
+use burgee_authn::{FrontProxyOptions, Http2Mitigation, Reload};
+use burgee_controllers::{AuthenticationTrust, RequestHeaderTrust};
+use burgee_identity::{Clock, SystemClock};
+use burgee_kubeconfig::Kubeconfig;
+use burgee_oidc::{
+    AnonymousConfiguration, AuthenticationConfiguration, ConfigurationError, Reloader, Rules,
+};
 use burgee_pki::Pki;
-use burgee_server::{AnonymousRequests, Config, NamedFile, Reloads};
+use burgee_server::{AnonymousRequests, Config, FrontProxies, NamedFile, Reloads, TokenWebhook};
 use tokio::sync::watch;
 
-use super::AuthenticationConfig;
 use super::watch::{Watch, read};
+use super::{AuthenticationConfig, JwtConfig, WebhookConfig};
+
+/// An AuthenticationConfiguration that was read, for whoever follows its changes.
+pub(super) struct JwtFile {
+    file: NamedFile,
+    rules: Rules,
+    configuration: AuthenticationConfiguration,
+}
 
 /// Reads what authentication needs into the server's configuration.
 pub(super) fn configure(
     server: &mut Config,
     config: &AuthenticationConfig,
     pki: &Pki,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<JwtFile>> {
     // The data directory's own authority vouches for the administrator.
     server.client_ca = vec![NamedFile {
         path: pki.authority_file().display().to_string(),
@@ -29,24 +42,96 @@ pub(super) fn configure(
     )?);
     server.client_crl = file("client-crl-file", config.client_revocations.as_deref())?;
     server.static_tokens = file("token-auth-file", config.token_file.as_deref())?;
+    if let Some(proxies) = &config.front_proxies {
+        let path = Some(proxies.authorities.as_path());
+        let client_ca = file("requestheader-client-ca-file", path)?;
+        let options = FrontProxyOptions {
+            allowed_names: proxies.allowed_names.clone(),
+            username_headers: proxies.username_headers.clone(),
+            uid_headers: proxies.uid_headers.clone(),
+            group_headers: proxies.group_headers.clone(),
+            extra_header_prefixes: proxies.extra_headers_prefix.clone(),
+            ..FrontProxyOptions::default()
+        };
+        server.front_proxies = client_ca.map(|client_ca| FrontProxies { client_ca, options });
+    }
+    if let Some(webhook) = &config.webhook {
+        server.webhook = Some(token_webhook(webhook)?);
+    }
     server.bootstrap_tokens = config.bootstrap_tokens;
-    server.anonymous = match config.anonymous.unwrap_or(true) {
-        true => AnonymousRequests::Allow,
-        false => AnonymousRequests::Refuse,
+    let jwt_file = issuers(server, &config.jwt)?;
+    for warning in burgee_oidc::warnings(&server.jwt) {
+        tracing::warn!("{warning}");
+    }
+    let anonymous = jwt_file.as_ref();
+    let anonymous = anonymous.and_then(|file| file.configuration.anonymous.as_ref());
+    let anonymous = AnonymousConfiguration::effective(anonymous, config.anonymous)?;
+    server.anonymous = match anonymous.conditions {
+        _ if !anonymous.enabled => AnonymousRequests::Refuse,
+        paths if paths.is_empty() => AnonymousRequests::Allow,
+        paths => AnonymousRequests::AllowAt(paths),
     };
     server.http2_mitigation = match config.closes_http2 {
         true => Http2Mitigation::Close,
         false => Http2Mitigation::KeepOpen,
     };
-    Ok(())
+    Ok(jwt_file)
+}
+
+fn token_webhook(webhook: &WebhookConfig) -> anyhow::Result<TokenWebhook> {
+    let file = webhook.file.display();
+    let wrong = || format!("cannot use authentication-token-webhook-config-file {file}");
+    let kubeconfig = Kubeconfig::read(&webhook.file).with_context(wrong)?;
+    let access = kubeconfig.access(None).with_context(wrong)?;
+    let client = access.client(Arc::new(SystemClock::new()));
+    Ok(TokenWebhook {
+        client: client.with_context(wrong)?,
+        version: webhook.version,
+        success_ttl: webhook.cache_ttl,
+        failure_ttl: webhook.failure_cache_ttl,
+    })
+}
+
+/// Issuers of JWTs. No other issuer may have the name of one whose tokens are made here.
+fn issuers(server: &mut Config, config: &JwtConfig) -> anyhow::Result<Option<JwtFile>> {
+    let rules = Rules {
+        disallowed_issuers: server.issuers.clone(),
+    };
+    let path = match config {
+        JwtConfig::Flags(flags) => {
+            server.jwt.extend(flags.as_ref().clone().check(&rules)?);
+            return Ok(None);
+        }
+        JwtConfig::File(path) => path,
+    };
+    let name = path.display().to_string();
+    let content = read(path).map_err(|error| ConfigurationError::unreadable(&name, &error))?;
+    let configuration = AuthenticationConfiguration::load(&name, &content, &rules)?;
+    server.jwt.clone_from(&configuration.jwt);
+    Ok(Some(JwtFile {
+        file: NamedFile {
+            path: name,
+            content,
+        },
+        rules,
+        configuration,
+    }))
 }
 
 /// What other servers should trust to know callers as this one does.
-pub(super) fn trust(reloads: &Reloads) -> AuthenticationTrust {
+pub(super) fn trust(reloads: &Reloads, proxies: Option<FrontProxies>) -> AuthenticationTrust {
     let text = |pem: Vec<u8>| String::from_utf8_lossy(&pem).into_owned();
+    let request_header = proxies.map(|FrontProxies { client_ca, options }| RequestHeaderTrust {
+        client_ca: text(client_ca.content),
+        allowed_names: options.allowed_names,
+        username_headers: options.username_headers,
+        uid_headers: options.uid_headers,
+        group_headers: options.group_headers,
+        extra_headers_prefix: options.extra_header_prefixes,
+    });
     AuthenticationTrust {
         client_ca: reloads.trusted_clients().map(text),
-        request_header: None,
+        request_header,
     }
 }
 
@@ -79,12 +164,49 @@ pub(super) fn follow(
             reloads.client_crl(&name, &pem)
         });
     }
+    if let Some(proxies) = &config.front_proxies {
+        let (reloads, trust) = (reloads.clone(), trust.clone());
+        let (setting, file) = ("requestheader-client-ca-file", &proxies.authorities);
+        add(watch, setting, file, move |pem| {
+            let reload = reloads.front_proxy_ca(&pem)?;
+            trust.send_if_modified(|trust| {
+                let pem = String::from_utf8_lossy(&pem);
+                match &mut trust.request_header {
+                    Some(proxies) if proxies.client_ca != pem => {
+                        proxies.client_ca = pem.into_owned();
+                        true
+                    }
+                    _ => false,
+                }
+            });
+            Ok(reload)
+        });
+    }
     if let Some(file) = &config.token_file {
         let reloads = reloads.clone();
         add(watch, "token-auth-file", file, move |csv| {
             reloads.static_tokens(&csv)
         });
     }
+}
+
+/// Brings a changed AuthenticationConfiguration into force, once its issuers were found.
+pub(super) fn follow_issuers(
+    watch: &mut Watch,
+    read: JwtFile,
+    reloads: &Reloads,
+    clock: Arc<dyn Clock>,
+) -> Reloader {
+    let JwtFile {
+        file,
+        rules,
+        configuration,
+    } = read;
+    let (name, jwt) = (&file.path, reloads.jwt());
+    let reloader = Reloader::new(name, &file.content, &configuration, rules, jwt, clock);
+    let offers = reloader.offers();
+    watch.file(Path::new(name), move |content| offers.offer(content));
+    reloader
 }
 
 /// Has `take` bring each content of a file into force, and tells what came of it, once.

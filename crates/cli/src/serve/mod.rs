@@ -20,9 +20,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-pub use authentication::{
-    AuthenticationConfig, FrontProxyConfig, JwtConfig, OidcConfig, WebhookConfig,
-};
+pub use authentication::{AuthenticationConfig, FrontProxyConfig, JwtConfig, WebhookConfig};
 pub use config::{InvalidConfig, Problem, ServeConfig, ServiceAccountConfig};
 pub use greeting::greeting;
 pub use settings::{FileError, Settings};

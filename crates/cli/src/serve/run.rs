@@ -15,6 +15,7 @@ use burgee_store::{EmbeddedOptions, EmbeddedStore};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::authenticators::JwtFile;
 use super::local_transport::LocalTransport;
 use super::watch::Watch;
 use super::{Arguments, DataHome, ServeConfig, authenticators, bind, greeting, watch};
@@ -79,13 +80,14 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         pki.serving().certificates.clone(),
         pki.serving().key.clone_key(),
     )?);
-    let server_config = server_config(&config, &pki, &certificate, listeners)?;
+    let (server_config, jwt_file) = server_config(&config, &pki, &certificate, listeners)?;
 
+    let proxies = server_config.front_proxies.clone();
     let mut server =
         Server::start(server_config, Arc::clone(&store) as _, Arc::clone(&clock)).await?;
     let stop = CancellationToken::new();
     let reloads = server.reloads();
-    let trust = tokio::sync::watch::Sender::new(authenticators::trust(&reloads));
+    let trust = tokio::sync::watch::Sender::new(authenticators::trust(&reloads, proxies));
     let options = burgee_controllers::Options {
         ca_pem: String::from_utf8_lossy(pki.trusted()).into_owned(),
         trust: trust.subscribe(),
@@ -100,6 +102,11 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     }
     let mut files = Watch::default();
     authenticators::follow(&mut files, &config.authentication, &reloads, &trust);
+    let reloading = jwt_file.map(|read| {
+        let clock = Arc::clone(&clock);
+        let reloader = authenticators::follow_issuers(&mut files, read, &reloads, clock);
+        tokio::spawn(reloader.run(stop.clone()))
+    });
     let following = tokio::spawn(files.run(stop.clone()));
     // Nobody has to read it.
     let _ = output::print(&greeting(&pki));
@@ -126,6 +133,9 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         server.stop().await;
         let _ = renewing.await;
         let _ = following.await;
+        if let Some(reloading) = reloading {
+            let _ = reloading.await;
+        }
         store.close().await
     };
     tokio::select! {
@@ -184,7 +194,7 @@ fn server_config(
     pki: &Pki,
     certificate: &Arc<ServingCertificate>,
     listeners: Vec<std::net::TcpListener>,
-) -> anyhow::Result<Config> {
+) -> anyhow::Result<(Config, Option<JwtFile>)> {
     let accounts = &config.service_account;
     let (signing, verification) = accounts.key_files(pki.service_account());
     let signing_key = PrivateKey::from_pem(&read_private_file(&signing)?).with_context(|| {
@@ -218,10 +228,10 @@ fn server_config(
         true => Extension::Seconds(EXTENDED_SECONDS),
         false => Extension::Off,
     };
-    authenticators::configure(&mut server, &config.authentication, pki)?;
+    let jwt_file = authenticators::configure(&mut server, &config.authentication, pki)?;
     server.request_timeout = config.request_timeout;
     server.shutdown_grace = config.shutdown_grace_period;
-    Ok(server)
+    Ok((server, jwt_file))
 }
 
 /// Host and port of the address in the kubeconfig.

@@ -95,6 +95,11 @@ settings! {
     #[arg(value_name = "DURATION", help_heading = "Authentication")]
     authentication_token_webhook_cache_ttl: Duration,
 
+    /// How long it is remembered that it knows no such token
+    /// [default: --authentication-token-webhook-cache-ttl]
+    #[arg(value_name = "DURATION", help_heading = "Authentication")]
+    authentication_token_webhook_failure_cache_ttl: Duration,
+
     /// Whether Secrets of type bootstrap.kubernetes.io/token in kube-system authenticate
     /// [default: false]
     #[arg(
@@ -337,6 +342,7 @@ authentication-config: /authentication.yaml
 authentication-token-webhook-config-file: /webhook.kubeconfig
 authentication-token-webhook-version: v1
 authentication-token-webhook-cache-ttl: 30s
+authentication-token-webhook-failure-cache-ttl: 5s
 enable-bootstrap-token-auth: true
 unauthenticated-http2-dos-mitigation: false
 oidc-issuer-url: https://issuer.example.com
@@ -395,6 +401,7 @@ shutdown-grace-period: 1m30s
             "--authentication-token-webhook-config-file=/webhook.kubeconfig",
             "--authentication-token-webhook-version=v1",
             "--authentication-token-webhook-cache-ttl=30s",
+            "--authentication-token-webhook-failure-cache-ttl=5s",
             "--enable-bootstrap-token-auth",
             "--unauthenticated-http2-dos-mitigation=false",
             "--oidc-issuer-url=https://issuer.example.com",

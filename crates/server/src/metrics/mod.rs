@@ -1,5 +1,8 @@
 //! What is counted, by upstream's names, in Prometheus' text format or as OpenMetrics.
 
+mod issuers;
+mod webhook;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +18,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+use issuers::IssuerMetrics;
+use webhook::WebhookMetrics;
 
 use crate::http::{Body, RequestInfo, Verb, accepts_openmetrics};
 
@@ -35,6 +41,8 @@ pub(crate) struct Metrics {
     tokens_without_audience: Counter,
     tokens_stale: Counter,
     tokens_valid: Counter,
+    issuers: Arc<IssuerMetrics>,
+    webhook: Arc<WebhookMetrics>,
 }
 
 /// A counter whose name upstream does not end in `_total`.
@@ -122,8 +130,11 @@ const CERTIFICATE_BUCKETS: [f64; 14] = [
 ];
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// Metrics of the server with this id.
+    pub(crate) fn new(server_id: &str) -> Self {
         let mut registry = Registry::default();
+        let issuers = Arc::new(IssuerMetrics::new(server_id, &mut registry));
+        let webhook = Arc::new(WebhookMetrics::new(&mut registry));
         let requests = Family::default();
         let request_seconds = Family::new_with_constructor(request_buckets as fn() -> Histogram);
         let in_flight = Family::default();
@@ -224,7 +235,19 @@ impl Metrics {
             tokens_without_audience,
             tokens_stale,
             tokens_valid,
+            issuers,
+            webhook,
         }
+    }
+
+    /// What is counted of the service that judges tokens.
+    pub(crate) fn webhook(&self) -> Arc<WebhookMetrics> {
+        Arc::clone(&self.webhook)
+    }
+
+    /// What is counted of issuers of JWTs.
+    pub(crate) fn issuers(&self) -> Arc<IssuerMetrics> {
+        Arc::clone(&self.issuers)
     }
 
     /// One request more is under way, until the answer is dropped.
@@ -448,7 +471,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_older_text_format_names_samples() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new("apiserver-0");
         answered(&metrics, &Method::GET, "/api/v1/secrets", "");
         burgee_authn::Metrics::user(&metrics, UserLabel::Admin);
         let (content_type, text) = rendered(&metrics, None).await;
@@ -484,7 +507,7 @@ mod tests {
 
     #[tokio::test]
     async fn openmetrics_goes_to_those_who_ask_for_it() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new("apiserver-0");
         answered(&metrics, &Method::GET, "/api/v1/secrets", "");
         let prometheus =
             "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
@@ -530,7 +553,7 @@ mod tests {
 
     #[test]
     fn a_request_counts_as_under_way_until_it_is_dropped() {
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new("apiserver-0"));
         let reads = KindLabels {
             request_kind: "readOnly",
         };
