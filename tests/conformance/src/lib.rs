@@ -5,14 +5,17 @@
 //! `BURGEE_TEST_KUBECONFIG` leads to as an administrator: what they assert is upstream's behaviour.
 //! `BURGEE_TEST_UPSTREAM_ONLY=1` leaves out the few that hold Burgee to more.
 //!
-//! Two parts speak to Burgee only: `golden` replays what was recorded from a real kube-apiserver, and
-//! `faults` kills it, fills its disk and damages its files. `BURGEE_LONG_TESTS=1` makes the faults
-//! many more, and waits for the server's long time-outs.
+//! Three parts speak to Burgee only: `golden` replays what was recorded from a real kube-apiserver,
+//! `given` shows it credentials made with keys that it was given, and `faults` kills it, fills its
+//! disk and damages its files. `BURGEE_LONG_TESTS=1` makes the faults many more, and waits for the
+//! server's long time-outs.
 
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod given;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]

@@ -114,6 +114,21 @@ fn a_space_too_many_hides_the_token_and_is_told_once() {
 }
 
 #[test]
+fn a_space_too_many_is_told_with_a_refusal_too() {
+    let robot = Robot::begin();
+    let protocols = "v5, base64url.bearer.authorization.k8s.io.Z2FyYmFnZQ";
+    let headers = [
+        ("Authorization", "Bearer  two"),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Protocol", protocols),
+    ];
+    let answer = request(&robot.client, "GET", "/healthz", &headers, b"");
+    assert_eq!(warnings(&answer.fields), [EXTRA_SPACE]);
+    answer.refused(401, "Unauthorized");
+}
+
+#[test]
 fn a_token_is_taken_to_the_byte() {
     let robot = Robot::begin();
     let token = &robot.token;

@@ -43,6 +43,14 @@ impl Es256 {
         Self(key.expect("a key can be made"))
     }
 
+    /// The key in a PKCS#8 file.
+    pub(crate) fn from_pem(pem: &str) -> Self {
+        let lines = pem.lines().filter(|line| !line.starts_with('-'));
+        let der = STANDARD.decode(lines.collect::<String>()).expect("PEM");
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der);
+        Self(key.expect("PKCS#8 of a P-256 key"))
+    }
+
     /// Signs.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let signature = self.0.sign(&SystemRandom::new(), message);
