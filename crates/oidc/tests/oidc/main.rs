@@ -1,0 +1,16 @@
+//! Tokens judged against real HTTPS providers.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
+
+mod discovery;
+mod distributed;
+mod examine;
+mod keys;
+mod provider;
+mod replacing;
+mod tokens;
+mod world;
