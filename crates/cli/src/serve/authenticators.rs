@@ -42,6 +42,16 @@ pub(super) fn configure(
     )?);
     server.client_crl = file("client-crl-file", config.client_revocations.as_deref())?;
     server.static_tokens = file("token-auth-file", config.token_file.as_deref())?;
+    let webhook = config.webhook.as_ref();
+    for (setting, secret) in [
+        ("token-auth-file", config.token_file.as_deref()),
+        (
+            "authentication-token-webhook-config-file",
+            webhook.map(|webhook| webhook.file.as_path()),
+        ),
+    ] {
+        warn_if_others_read(setting, secret);
+    }
     if let Some(proxies) = &config.front_proxies {
         let path = Some(proxies.authorities.as_path());
         let client_ca = file("requestheader-client-ca-file", path)?;
@@ -241,6 +251,20 @@ fn add(
             }
         }
     });
+}
+
+/// Says so when a file with credentials is open to others. kube-apiserver takes such files, and so they
+/// are taken here.
+fn warn_if_others_read(setting: &str, file: Option<&Path>) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(file) = file else { return };
+    let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o007 != 0 {
+        tracing::warn!(
+            file = %file.display(),
+            "{setting} can be read by every user of this machine; chmod o= takes that away"
+        );
+    }
 }
 
 /// Reads a file that a flag, or the setting of that name, names.
