@@ -40,6 +40,7 @@ pub(crate) fn check(parsed: &Parsed, scope: Scope) -> Result<Checked, CompileErr
         parsed,
         scope,
         variables: Vec::new(),
+        formats: 0,
         problems: Vec::new(),
         patterns: Patterns::default(),
     };
@@ -59,6 +60,8 @@ struct Checker<'p> {
     parsed: &'p Parsed,
     scope: Scope,
     variables: Vec<(&'p str, Type)>,
+    /// How many calls of `format` are around, whose lists may mix types.
+    formats: usize,
     problems: Vec<Problem>,
     patterns: Patterns,
 }
@@ -103,14 +106,14 @@ impl<'p> Checker<'p> {
         match self.scope {
             Scope::Claims if global == "claims" => Type::map(Type::String, Type::Dyn),
             Scope::User if global == "user" => Type::User,
-            _ if types::named(global).is_some() => Type::Type,
+            _ if types::named(global).is_some() => Type::Metatype,
             _ => self.undeclared(node, name),
         }
     }
 
     fn select(&mut self, node: &'p IdedExpr, select: &'p SelectExpr) -> Type {
         if types::qualified(node).is_some() {
-            return Type::Type;
+            return Type::Metatype;
         }
         let operand = self.infer(&select.operand);
         let field = self.field(node, &operand, &select.field);
@@ -174,6 +177,7 @@ impl<'p> Checker<'p> {
     fn joined(&mut self, element: &IdedExpr, so_far: &Type, kind: &Type) -> Type {
         match so_far.merged(kind) {
             Some(merged) => merged,
+            None if self.formats > 0 => Type::Dyn,
             None => self.mismatch(element, so_far, kind),
         }
     }
@@ -196,10 +200,13 @@ impl<'p> Checker<'p> {
             .into_iter()
             .chain(&call.args)
             .collect();
+        let is_format = usize::from(name == "format");
+        self.formats += is_format;
         let kinds: Vec<Type> = arguments
             .iter()
             .map(|argument| self.infer(argument))
             .collect();
+        self.formats -= is_format;
         let declared = signatures(name);
         if declared.is_empty() {
             return self.undeclared(node, name);

@@ -30,7 +30,8 @@ pub(crate) enum Type {
     Semver,
     String,
     Timestamp,
-    Type,
+    /// What types are of, since they are values, too.
+    Metatype,
     Uint,
     Url,
     /// `user`, whose fields are declared.
@@ -179,7 +180,7 @@ impl Type {
             "duration" => Some(Self::Duration),
             "dyn" => Some(Self::Dyn),
             "timestamp" => Some(Self::Timestamp),
-            "type" => Some(Self::Type),
+            "type" => Some(Self::Metatype),
             _ => NAMES
                 .iter()
                 .find(|(name, _)| *name == text)
@@ -199,7 +200,7 @@ impl fmt::Display for Type {
             Self::Optional(inner) => write!(f, "optional_type({inner})"),
             Self::Parameter(letter) => write!(f, "{letter}"),
             Self::Timestamp => f.write_str("timestamp"),
-            Self::Type => f.write_str("type"),
+            Self::Metatype => f.write_str("type"),
             other => {
                 let name = NAMES.iter().find(|(_, kind)| kind == other);
                 f.write_str(name.map_or("dyn", |(name, _)| name))

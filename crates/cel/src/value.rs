@@ -13,6 +13,9 @@ use crate::functions::{Cidr, NamedFormat, ParsedUrl, Quantity, Semver};
 use crate::names;
 
 /// A value of the language. Copies are cheap: they share what is large.
+///
+/// Values nest as deep as JSON is read (128) and expressions are (see [`crate::parse`]), so that
+/// functions may recurse into them.
 #[derive(Clone, Debug)]
 pub(crate) enum CelValue {
     Bool(bool),

@@ -9,9 +9,6 @@ use crate::value::{CelValue, Key};
 /// The most digits after the point, as upstream limits them.
 const PRECISION_LIMIT: usize = 100;
 
-/// The deepest list or map that is shown.
-const DEPTH_LIMIT: usize = 64;
-
 pub(super) fn call(name: &str, arguments: &[CelValue], budget: &mut Budget) -> Option<Outcome> {
     match (name, arguments) {
         ("format", [CelValue::String(text), CelValue::List(values)]) => {
@@ -80,7 +77,7 @@ fn clause_value(
         ))
     };
     let shown = match (clause, value) {
-        ('s', value) => return shown(value, into, budget, 0),
+        ('s', value) => return shown(value, into, budget),
         ('d', CelValue::Int(number)) => number.to_string(),
         ('d', CelValue::Uint(number)) => number.to_string(),
         ('d', CelValue::Double(number)) if !number.is_finite() => shown_double(*number),
@@ -115,16 +112,8 @@ fn clause_value(
 }
 
 /// A value as `%s` shows it.
-fn shown(
-    value: &CelValue,
-    into: &mut String,
-    budget: &mut Budget,
-    depth: usize,
-) -> Result<(), EvaluationError> {
+fn shown(value: &CelValue, into: &mut String, budget: &mut Budget) -> Result<(), EvaluationError> {
     budget.charge(1)?;
-    if depth > DEPTH_LIMIT {
-        return Err(refused("value is nested too deep"));
-    }
     match value {
         CelValue::Bool(value) => into.push_str(&value.to_string()),
         CelValue::Bytes(bytes) => {
@@ -140,7 +129,7 @@ fn shown(
                 if index > 0 {
                     into.push_str(", ");
                 }
-                shown(item, into, budget, depth + 1)?;
+                shown(item, into, budget)?;
             }
             into.push(']');
         }
@@ -150,9 +139,9 @@ fn shown(
                 if index > 0 {
                     into.push_str(", ");
                 }
-                shown(&Key::to_value(key), into, budget, depth + 1)?;
+                shown(&Key::to_value(key), into, budget)?;
                 into.push_str(": ");
-                shown(item, into, budget, depth + 1)?;
+                shown(item, into, budget)?;
             }
             into.push('}');
         }

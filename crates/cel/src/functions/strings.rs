@@ -47,11 +47,8 @@ fn out_of_range(position: i64) -> EvaluationError {
 /// The byte that the character at `position` starts at; the end is a position too.
 fn byte_at(text: &str, position: i64) -> Result<usize, EvaluationError> {
     let characters = usize::try_from(position).map_err(|_| out_of_range(position))?;
-    let starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-    starts
-        .skip(characters)
-        .next()
-        .ok_or_else(|| out_of_range(position))
+    let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    starts.nth(characters).ok_or_else(|| out_of_range(position))
 }
 
 /// How many characters stand before a byte.
