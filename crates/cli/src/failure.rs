@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
 
+use burgee_oidc::ConfigurationError;
+
 use crate::serve::InvalidConfig;
 
 /// What went wrong, and whose doing it is.
@@ -11,6 +13,8 @@ use crate::serve::InvalidConfig;
 pub(crate) enum Failure {
     /// The command could not do its work: exit code 1.
     Failed(anyhow::Error),
+    /// The answer is no, and the output has said so: exit code 1.
+    Told,
     /// The command line or the configuration is wrong: exit code 2.
     Usage(anyhow::Error),
 }
@@ -20,6 +24,7 @@ impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         let (error, code) = match self {
             Self::Failed(error) => (error, ExitCode::from(1)),
+            Self::Told => return ExitCode::from(1),
             Self::Usage(error) => (error, ExitCode::from(2)),
         };
         // Whoever reads only the beginning of the output has closed the pipe on purpose.
@@ -43,6 +48,13 @@ fn render(error: &anyhow::Error) -> String {
         if let Some(invalid) = cause.downcast_ref::<InvalidConfig>() {
             for problem in &invalid.problems {
                 let _ = writeln!(text, "  {problem}");
+            }
+        }
+        if let Some(configuration) = cause.downcast_ref::<ConfigurationError>() {
+            for problem in configuration.problems() {
+                if let Some(line) = problem.line {
+                    let _ = writeln!(text, "  line {line}: {}", problem.error.path);
+                }
             }
         }
         let hint = cause

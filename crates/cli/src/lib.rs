@@ -19,6 +19,7 @@
 
 mod completions;
 mod duration;
+mod explain;
 mod failure;
 mod logging;
 mod manual;
@@ -55,6 +56,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Completions(completions::Arguments),
+    Explain(explain::Arguments),
     Man(manual::Arguments),
     Serve(Box<serve::Arguments>),
     Version(version::Arguments),
@@ -76,6 +78,7 @@ where
     };
     let done = cli.log.start().and_then(|()| match cli.command {
         Command::Completions(arguments) => arguments.run(command()),
+        Command::Explain(arguments) => arguments.run(),
         Command::Man(arguments) => arguments.run(command()),
         Command::Serve(arguments) => arguments.run(),
         Command::Version(arguments) => arguments.run(),
