@@ -86,7 +86,7 @@ impl DiscoveryDocument {
         }
         match reqwest::Url::parse(&members.jwks_uri) {
             Ok(url) if url.scheme() == "https" => Ok(Self {
-                jwks_uri: members.jwks_uri,
+                jwks_uri: url.into(),
             }),
             _ => Err(DiscoveryError::KeySetInsecure),
         }
