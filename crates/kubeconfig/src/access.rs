@@ -122,23 +122,39 @@ impl ClusterAccess {
             token_file: Some(folder.join("token")),
             ..User::default()
         };
+        let namespace = std::fs::read_to_string(namespace).ok();
+        let namespace = namespace
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty());
+        Self::new(cluster, user, namespace)
+    }
+
+    /// Without a kubeconfig: this cluster, as this user.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], as [`Kubeconfig::access`].
+    pub fn new(cluster: Cluster, user: User, namespace: Option<String>) -> Result<Self, Error> {
         let mut problems = Vec::new();
-        let Some(url) = cluster
-            .validate("in-cluster", &mut problems)
-            .filter(|_| problems.is_empty())
-        else {
-            return Err(Error::Invalid(problems));
-        };
-        let namespace = match std::fs::read_to_string(&namespace) {
-            Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
-            _ => DEFAULT_NAMESPACE.to_owned(),
-        };
-        Ok(Self {
-            cluster,
-            user,
-            namespace,
-            url,
-        })
+        user.validate("default", &mut problems);
+        let url = cluster.validate("default", &mut problems);
+        match url {
+            Some(url) if problems.is_empty() => Ok(Self {
+                cluster,
+                user,
+                namespace: namespace.unwrap_or(DEFAULT_NAMESPACE.to_owned()),
+                url,
+            }),
+            _ => Err(Error::Invalid(problems)),
+        }
+    }
+
+    /// The same cluster as somebody else: with a token of one's own, or as nobody with
+    /// [`User::default`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when there is something wrong with the user.
+    pub fn with_user(self, user: User) -> Result<Self, Error> {
+        Self::new(self.cluster, user, Some(self.namespace))
     }
 
     /// The server's URL, as written.
@@ -514,6 +530,24 @@ current-context: x";
                 format!("invalid configuration: {expected}")
             );
         }
+    }
+
+    #[test]
+    fn the_same_cluster_can_be_asked_as_somebody_else() {
+        let text = "clusters: [{cluster: {server: https://a}}]\nusers: [{user: {token: t}}]";
+        let access = access(text, None).unwrap();
+        let token = Some(Secret::from("mine".to_owned()));
+        let user = User {
+            token: token.clone(),
+            ..User::default()
+        };
+        let other = access.with_user(user).unwrap();
+        assert_eq!((other.server(), &other.user().token), ("https://a", &token));
+        let basic = User {
+            username: Some("jane".into()),
+            ..other.user().clone()
+        };
+        assert!(matches!(other.with_user(basic), Err(Error::Invalid(_))));
     }
 
     #[test]

@@ -35,8 +35,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Document, Problem> {
     if text.len() > MAX_TEXT_LEN {
         return Err(Problem::TooLong(MAX_TEXT_LEN));
     }
-    let value = yaml(text)?;
-    let Some(mut root) = Fields::of(value, String::new())? else {
+    let Some(mut root) = Fields::of(read(text)?, String::new())? else {
         return Ok(Document::default());
     };
     let (kind, api_version) = (root.text("kind")?, root.text("apiVersion")?);
@@ -58,10 +57,16 @@ pub(crate) fn parse(text: &[u8]) -> Result<Document, Problem> {
     })
 }
 
-/// JSON is YAML, so one parser reads both. Doubled keys count as for kubectl: the last one holds.
-fn yaml(text: &[u8]) -> Result<Value, Problem> {
+/// Reads JSON or YAML. What looks like JSON and is not may still be YAML; the other way round, YAML refuses
+/// some characters that JSON allows. Doubled keys count as for kubectl: the last one holds.
+fn read(text: &[u8]) -> Result<Value, Problem> {
     let text = std::str::from_utf8(text)
         .map_err(|error| Problem::Syntax(format!("it is not UTF-8: {error}")))?;
+    if text.trim_start().starts_with('{')
+        && let Ok(value) = serde_json::from_str(text)
+    {
+        return Ok(value);
+    }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: 250_000 },
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
@@ -368,6 +373,9 @@ fn mismatch(field: String, expected: &'static str, value: &Value) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     fn problem(text: &str) -> String {
@@ -485,5 +493,32 @@ mod tests {
             Some(InteractiveMode::IfAvailable)
         );
         assert_eq!(mode("client.authentication.k8s.io/v1"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_json_says_is_what_is_read(
+            server in ".+", name in ".*", token in ".+", key in ".+", insecure in any::<bool>(),
+            groups in proptest::collection::vec(".*", 0..4),
+        ) {
+            let text = json!({
+                "clusters": [{"name": name, "cluster": {"server": server, "insecure-skip-tls-verify": insecure}}],
+                "users": [{"name": name, "user": {"token": token, "client-key-data": STANDARD.encode(&key), "as-groups": groups}}],
+            });
+            let document = parse(text.to_string().as_bytes()).unwrap();
+            let cluster = Cluster {
+                server,
+                insecure_skip_tls_verify: insecure,
+                ..Cluster::default()
+            };
+            let user = User {
+                token: Some(Secret::from(token)),
+                client_key_data: Some(Secret::from(key)),
+                impersonate_groups: groups,
+                ..User::default()
+            };
+            prop_assert_eq!(document.clusters, [(name.clone(), cluster)]);
+            prop_assert_eq!(document.users, [(name, user)]);
+        }
     }
 }

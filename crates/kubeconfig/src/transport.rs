@@ -164,7 +164,8 @@ impl Material {
         if let Some(name) = &cluster.tls_server_name {
             builder = builder.server_name(name);
         }
-        if cluster.insecure_skip_tls_verify {
+        // Without TLS nothing can be verified, and the host need not have authorities for that.
+        if cluster.insecure_skip_tls_verify || !access.is_secure() {
             builder = builder.insecure_skip_verification();
         }
         if let Some(proxy) = &cluster.proxy_url {

@@ -226,6 +226,8 @@ fn shortened(mut text: String, len: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ANY: Audiences = Audiences::ANY;
@@ -400,5 +402,27 @@ mod tests {
         assert_eq!(long.len(), MAX_MESSAGE_LEN);
         let error = read_answer(ReviewVersion::V1, br#"{"status":"s3cr3t"}"#);
         assert!(!error.err().unwrap().contains("s3cr3t"));
+    }
+
+    proptest! {
+        #[test]
+        fn questions_are_json_that_says_what_was_asked(
+            token in ".*", audiences in proptest::collection::vec(".*", 0..4),
+        ) {
+            let body = question(ReviewVersion::V1, &token, &Audiences::of(audiences.clone()));
+            let value: Value = serde_json::from_str(&body).unwrap();
+            let spec: burgee_wire::authentication::TokenReviewSpec =
+                serde_json::from_value(value["spec"].clone()).unwrap();
+            prop_assert_eq!((spec.token, spec.audiences), (token, audiences));
+        }
+
+        #[test]
+        fn no_answer_says_yes_without_saying_so(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(judgement) = read_answer(ReviewVersion::V1, &body) {
+                let outcome = judgement.decide("t", &ANY, &[]);
+                let says_so = body.windows(4).any(|four| four == b"true");
+                prop_assert!(says_so || outcome.user().is_none());
+            }
+        }
     }
 }

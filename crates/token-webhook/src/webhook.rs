@@ -162,6 +162,13 @@ impl WebhookTokens {
         clock: Arc<dyn Clock>,
         metrics: Arc<dyn burgee_authn::Metrics>,
     ) -> Result<TokenCache, burgee_authn::Error> {
+        let overall = CachePolicy::default().success;
+        if policy.success < overall {
+            tracing::warn!(
+                "the webhook cache ttl of {:?} is shorter than the overall cache ttl of {overall:?} for successful token authentication attempts",
+                policy.success
+            );
+        }
         TokenCache::new(Arc::new(self), policy, clock, metrics)
     }
 
