@@ -18,12 +18,12 @@ pub enum ConfigurationError {
     AnonymousTwice,
 
     /// The authorities of `--oidc-ca-file` cannot be read.
-    #[error("open {file}: {}", go_text(.source))]
+    #[error("open {file}: {problem}")]
     CertificateAuthority {
         /// The file.
         file: String,
-        /// What the operating system answered.
-        source: io::Error,
+        /// What the operating system answered, in Go's words.
+        problem: String,
     },
 
     /// An issuer asks for an egress proxy, and there is none to be had.
@@ -95,7 +95,7 @@ pub struct Problem {
 }
 
 /// What Go prints for the errors of the operating system that are everyday ones.
-fn go_text(error: &io::Error) -> String {
+pub(super) fn go_text(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file or directory".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),

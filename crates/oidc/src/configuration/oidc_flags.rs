@@ -7,6 +7,7 @@ use burgee_jose::Algorithm;
 use burgee_wire::field::Path;
 
 use super::document::{ClaimMappings, ClaimValidationRule, Issuer, Jwt, PrefixedClaimOrExpression};
+use super::error::go_text;
 use super::{ConfigurationError, Problem, Rules, check_authenticator};
 use crate::JwtAuthenticator;
 
@@ -109,9 +110,9 @@ impl OidcFlags {
         let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) else {
             return Ok(String::new());
         };
-        std::fs::read_to_string(file).map_err(|source| ConfigurationError::CertificateAuthority {
+        std::fs::read_to_string(file).map_err(|error| ConfigurationError::CertificateAuthority {
             file: file.display().to_string(),
-            source,
+            problem: go_text(&error),
         })
     }
 
