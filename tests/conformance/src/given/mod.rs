@@ -1,16 +1,18 @@
 //! What a server makes of credentials whose making is in these tests' hands: it was given the keys
-//! of service accounts and a file of static tokens.
+//! of service accounts, a file of static tokens, and authorities of certificates.
 
+mod nobody;
+mod proxies;
 mod signed;
 mod static_tokens;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::sync::LazyLock;
 
-use burgee_testkit::{Client, Kubeconfig, Response, Server, repository};
+use burgee_testkit::{Authority, CertifiedKey, Client, Kubeconfig, Response, Server, repository};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::Expect as _;
 use crate::support::jwt::Es256;
@@ -31,10 +33,11 @@ header.claims.signature,jim,u10,more,columns
 abcdef.0123456789abcdef,boot,u11
 "#;
 
-/// A running server, and the key that it signs tokens with.
+/// A running server, the key that it signs tokens with, and who signs certificates of its clients.
 struct Given {
     server: &'static Server,
     key: Es256,
+    clients: Authority,
 }
 
 /// The same for all tests of a process.
@@ -42,43 +45,60 @@ fn given() -> &'static Given {
     static GIVEN: LazyLock<Given> = LazyLock::new(|| {
         let pem = repository().join("crates/jose/tests/keys/p256-pkcs8.pem");
         let pem = fs::read_to_string(pem).unwrap();
-        let files = tempfile::tempdir().unwrap();
-        let write = |name: &str, content: &str| {
-            let file = files.path().join(name);
-            fs::write(&file, content).unwrap();
-            restrict(&file);
-            file
-        };
+        let clients = Authority::new("clients");
+        let files = Files::new();
         let server = Server::options()
             .arguments([
                 format!("--service-account-issuer={ISSUER}"),
-                format!(
-                    "--service-account-signing-key-file={}",
-                    write("key.pem", &pem).display()
-                ),
-                format!(
-                    "--token-auth-file={}",
-                    write("tokens.csv", TOKENS).display()
-                ),
+                files.flag("service-account-signing-key-file", &pem),
+                files.flag("token-auth-file", TOKENS),
+                files.flag("client-ca-file", clients.pem()),
             ])
             .start();
         Given {
             server: server.leave_running(),
             key: Es256::from_pem(&pem),
+            clients,
         }
     });
     &GIVEN
 }
 
-/// Private files are for their owner only.
-fn restrict(file: &Path) {
-    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+/// Files that a server reads when it starts, and can do without afterwards.
+struct Files(TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// Writes a file for a flag of this name, and answers with the flag. Private files are for their
+    /// owner only.
+    fn flag(&self, name: &str, content: &str) -> String {
+        let file = self.0.path().join(name);
+        fs::write(&file, content).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        format!("--{name}={}", file.display())
+    }
+}
+
+/// Somebody who shows a server this certificate.
+fn showing(server: &Server, certificate: &CertifiedKey) -> Client {
+    Client::new(&Kubeconfig {
+        credential: certificate.credential(),
+        ..Kubeconfig::read(&server.kubeconfig())
+    })
+}
+
+/// Somebody who shows a server nothing.
+fn anonymous(server: &Server) -> Client {
+    Client::anonymous(&Kubeconfig::read(&server.kubeconfig()))
 }
 
 impl Given {
     /// Somebody who shows nothing.
     fn anonymous(&self) -> Client {
-        Client::anonymous(&Kubeconfig::read(&self.server.kubeconfig()))
+        anonymous(self.server)
     }
 
     fn post(&self, path: &str, object: &Value) -> Response {

@@ -45,9 +45,7 @@ impl Es256 {
 
     /// The key in a PKCS#8 file.
     pub(crate) fn from_pem(pem: &str) -> Self {
-        let lines = pem.lines().filter(|line| !line.starts_with('-'));
-        let der = STANDARD.decode(lines.collect::<String>()).expect("PEM");
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der);
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &from_pem(pem));
         Self(key.expect("PKCS#8 of a P-256 key"))
     }
 
@@ -101,6 +99,12 @@ pub(crate) fn public_key_pem(jwk: &Value) -> String {
         "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
         lines.join("\n")
     )
+}
+
+/// What stands between the lines of PEM.
+pub(crate) fn from_pem(pem: &str) -> Vec<u8> {
+    let lines = pem.lines().filter(|line| !line.starts_with('-'));
+    STANDARD.decode(lines.collect::<String>()).expect("PEM")
 }
 
 /// An element of DER (X.690 section 8.1).
