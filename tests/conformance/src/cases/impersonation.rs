@@ -3,7 +3,7 @@
 use burgee_testkit::{Client, Response, Subject, eventually};
 use serde_json::{Value, json};
 
-use crate::support::{Case, Expect as _, Robot, WHO_AM_I, Who, request, says};
+use crate::support::{Case, Expect as _, Robot, WHO_AM_I, Who, request, says, upstream_only};
 
 /// What a client asks for itself with these headers.
 fn ask(client: &Client, headers: &[(&str, &str)]) -> Response {
@@ -20,6 +20,18 @@ fn acting(case: &Case, headers: &[(&str, &str)]) -> Value {
 /// The robot itself, by its token.
 fn itself(robot: &Robot) -> Client {
     Client::with_token(&Subject::chosen().kubeconfig(), &robot.token)
+}
+
+/// Whether a refusal says this. Since 1.36 upstream speaks of what one may do as somebody else in its
+/// stead, unless it has let the same sender act as somebody before.
+#[track_caller]
+fn assert_refusal(status: &Value, expected: &str) {
+    let message = status["message"].as_str().unwrap();
+    let newer = upstream_only() && message.contains(" cannot impersonate-on:");
+    assert!(
+        newer || message == expected,
+        "{message:?} is not {expected:?}"
+    );
 }
 
 #[test]
@@ -182,9 +194,8 @@ fn every_part_of_another_has_to_be_allowed() {
     let robot = Robot::begin();
     let itself = itself(&robot);
     let account = "system:serviceaccount:kube-system:default";
-    let refusal = |headers: &[(&str, &str)]| {
-        let status = ask(&itself, headers).refused(403, "Forbidden");
-        status["message"].as_str().unwrap().to_owned()
+    let assert_refused = |headers: &[(&str, &str)], text: &str| {
+        assert_refusal(&ask(&itself, headers).refused(403, "Forbidden"), text);
     };
     let text = |what: &str, resource: &str, group: &str, scope: &str| {
         format!(
@@ -193,14 +204,14 @@ fn every_part_of_another_has_to_be_allowed() {
         )
     };
     let everywhere = "at the cluster scope";
-    assert_eq!(
-        refusal(&[("Impersonate-User", "jane")]),
-        text("users \"jane\"", "users", "", everywhere)
+    assert_refused(
+        &[("Impersonate-User", "jane")],
+        &text("users \"jane\"", "users", "", everywhere),
     );
     let within = "in the namespace \"kube-system\"";
-    assert_eq!(
-        refusal(&[("Impersonate-User", account)]),
-        text("serviceaccounts \"default\"", "serviceaccounts", "", within)
+    assert_refused(
+        &[("Impersonate-User", account)],
+        &text("serviceaccounts \"default\"", "serviceaccounts", "", within),
     );
 
     // Once the user is allowed, the rest still has to be.
@@ -250,10 +261,10 @@ fn every_part_of_another_has_to_be_allowed() {
             ),
         ),
     ] {
-        assert_eq!(refusal(&[jane, header]), expected);
+        assert_refused(&[jane, header], &expected);
     }
     let joe = text("users \"joe\"", "users", "", everywhere);
-    assert_eq!(refusal(&[("Impersonate-User", "joe")]), joe);
+    assert_refused(&[("Impersonate-User", "joe")], &joe);
     for path in ["clusterrolebindings", "clusterroles"] {
         robot
             .case
@@ -310,9 +321,9 @@ fn who_is_nobody_or_refused_acts_as_nobody() {
     let robot = Robot::begin();
     let jane = ("Impersonate-User", "jane");
     let status = request(&robot.client, "GET", "/version", &[jane], b"").refused(403, "Forbidden");
-    says(
+    assert_refusal(
         &status,
-        "User \"system:anonymous\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
+        "users \"jane\" is forbidden: User \"system:anonymous\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
     );
     let bad = [jane, ("Authorization", "Bearer garbage")];
     assert_eq!(robot.who(&bad), Who::Refused);
@@ -322,8 +333,5 @@ fn who_is_nobody_or_refused_acts_as_nobody() {
 fn even_to_act_as_oneself_has_to_be_allowed() {
     let robot = Robot::begin();
     let answer = ask(&itself(&robot), &[("Impersonate-User", &robot.name)]);
-    says(
-        &answer.refused(403, "Forbidden"),
-        "cannot impersonate resource \"serviceaccounts\"",
-    );
+    says(&answer.refused(403, "Forbidden"), " cannot impersonate");
 }
