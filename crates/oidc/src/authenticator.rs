@@ -113,15 +113,14 @@ impl IssuerTokens {
         pending: Pending,
     ) -> Result<Verdict, Rejection> {
         let Ok(_permit) = self.waiting.try_acquire() else {
-            let message = "oidc: too many tokens of this issuer wait for its keys or claims";
-            return Err(Rejection::new(Reason::AuthenticatorUnavailable, message));
+            return self.decline_to_wait(token, &payload);
         };
         let judging = async {
             let mut claims = match pending {
                 Pending::Claims(claims) => claims,
                 Pending::Keys(wait) => {
                     wait.done().await;
-                    match self.verify(token.expose(), &payload, Attempt::Last) {
+                    match self.verify(token.expose(), &payload, Attempt::AfterWaiting) {
                         Ok(claims) => claims,
                         Err(Stop::Rejected(rejection)) => return Err(rejection),
                         Err(Stop::Wait(_)) => {
@@ -140,6 +139,17 @@ impl IssuerTokens {
             let message = format!("{VERIFY}context deadline exceeded");
             Err(Rejection::new(Reason::AuthenticatorTimedOut, message))
         })
+    }
+
+    /// Too many wait already. Keys that are past their lifetime are good enough then.
+    fn decline_to_wait(&self, token: Secret, payload: &[u8]) -> Result<Verdict, Rejection> {
+        match self.verify(token.expose(), payload, Attempt::WithoutWaiting) {
+            Ok(claims) if self.is_complete(&claims) => self.identify(&claims),
+            _ => {
+                let message = "oidc: too many tokens of this issuer wait for its keys or claims";
+                Err(Rejection::new(Reason::AuthenticatorUnavailable, message))
+            }
+        }
     }
 
     fn verify(&self, token: &str, payload: &[u8], attempt: Attempt) -> Result<Claims, Stop> {

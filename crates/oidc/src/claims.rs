@@ -288,6 +288,8 @@ fn whole_seconds(number: &serde_json::Number) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn claims(json: &str) -> Result<Claims, Rejection> {
@@ -467,6 +469,33 @@ mod tests {
             let error = claims(json).unwrap_err();
             assert_eq!(error.message, message);
             assert_eq!(error.reason, Reason::TokenDistributedClaimsFailed);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics_and_never_has_an_issuer_that_claims_do_not_have(
+            text in r#"[\[\]{}:,"0-9aisu\\ -]{0,32}"#,
+        ) {
+            let (issuer, claims) = (unverified_issuer(text.as_bytes()), claims(&text));
+            if let (Some(issuer), Ok(claims)) = (issuer, claims) {
+                prop_assert_eq!(issuer.as_ref(), claims.issuer);
+            }
+        }
+
+        #[test]
+        fn whole_seconds_are_read_as_they_are(seconds: i64) {
+            for json in [seconds.to_string(), format!("\"{seconds}\"")] {
+                let read = claims(&format!(r#"{{"exp":{json}}}"#)).unwrap();
+                prop_assert_eq!(read.expiry, Some(seconds));
+            }
+        }
+
+        #[test]
+        fn an_issuer_is_the_same_before_and_after_all_claims_are_read(issuer: String) {
+            let json = serde_json::json!({"a": {"iss": "other"}, "iss": issuer}).to_string();
+            let found = unverified_issuer(json.as_bytes()).unwrap();
+            prop_assert_eq!(found.as_ref(), claims(&json).unwrap().issuer);
         }
     }
 }

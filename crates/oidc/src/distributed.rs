@@ -18,7 +18,7 @@ use crate::discovery::MAX_BODY;
 use crate::key_set::Attempt;
 use crate::provider::{Provider, Surroundings};
 use crate::verifier::{Expectations, Stop};
-use crate::{Claims, Issuer};
+use crate::{Claims, Issuer, NoMetrics};
 
 /// How many endpoints are asked at the same time for the tokens of one issuer.
 const MAX_REQUESTS: usize = 16;
@@ -56,8 +56,10 @@ impl DistributedClaim {
         claim: String,
         client: reqwest::Client,
         expectations: Expectations,
-        surroundings: Surroundings,
+        mut surroundings: Surroundings,
     ) -> Self {
+        // These issuers are not configured, and nobody says when they go.
+        surroundings.metrics = Arc::new(NoMetrics);
         Self {
             claim,
             client,
@@ -124,7 +126,7 @@ impl DistributedClaim {
         let mut verified = verify(Attempt::First);
         if let Err(Stop::Wait(wait)) = verified {
             wait.done().await;
-            verified = verify(Attempt::Last);
+            verified = verify(Attempt::AfterWaiting);
         }
         let mut claims = verified.map_err(|stop| match stop {
             Stop::Rejected(rejection) => failed(format!(

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use burgee_authn::Decision;
 use burgee_cel::Variables;
 use burgee_identity::{Check, Rejection, Secret};
-use burgee_jose::Jws;
+use burgee_jose::{Jws, KeyId};
+use burgee_wire::quoted;
 
 use crate::authenticator::{IssuerTokens, not_ready};
 use crate::key_set::{Attempt, KeySet, NotVerified};
-use crate::verifier::{self, go_time, seconds};
+use crate::verifier::{self, go_time, list, seconds};
 use crate::{Claims, mapping};
+
+/// How many of a provider's keys are listed.
+const MAX_SHOWN: usize = 8;
 
 impl IssuerTokens {
     /// Every check that a token has to pass, in the order in which they decide. Neither the token nor its
@@ -45,7 +49,7 @@ impl IssuerTokens {
         let now = self.surroundings.clock.now();
         checks.push(Check::passed("claims", ""));
         checks.push(match self.expectations.audience(&claims) {
-            Ok(()) => Check::passed("audience", claims.audience.join(", ")),
+            Ok(()) => Check::passed("audience", texts(&claims.audience)),
             Err(rejection) => failed("audience", rejection),
         });
         checks.push(match verifier::expiry(&claims, now) {
@@ -80,7 +84,7 @@ impl IssuerTokens {
             return;
         };
         let Some(known) = keys.keys() else {
-            let failure = keys.verify(&jws, Attempt::Last).err();
+            let failure = keys.verify(&jws, Attempt::WithoutWaiting).err();
             let rejection = verifier::signature(failure.unwrap_or(NotVerified::KeyUnknown));
             checks.push(failed("key", rejection));
             checks.push(Check::skipped("signature", "there are no keys"));
@@ -88,13 +92,11 @@ impl IssuerTokens {
         };
         checks.push(match jws.header().key_id() {
             None => Check::passed("key", "the token names none: any may verify it"),
-            Some(id) if known.contains(id) => Check::passed("key", id.to_owned()),
+            Some(id) if known.contains(id) => Check::passed("key", quoted(id)),
             Some(id) => {
-                let ids: Vec<_> = known
-                    .iter()
-                    .filter_map(|key| Some(key.key_id.as_ref()?.as_str()))
-                    .collect();
-                let detail = format!("the provider has no key {id}, but {}", ids.join(", "));
+                let ids = known.iter().filter_map(|key| key.key_id.as_ref());
+                let ids = list(ids.map(KeyId::as_str).take(MAX_SHOWN));
+                let detail = format!("the provider has no key {}, but {ids}", quoted(id));
                 failed(
                     "key",
                     Rejection::new(verifier::signature(NotVerified::KeyUnknown).reason, detail),
@@ -104,7 +106,7 @@ impl IssuerTokens {
         checks.push(match known.verify(&jws) {
             Ok(verified) => {
                 let id = verified.key.key_id.as_ref();
-                let id = id.map_or("a key without id", |id| id.as_str());
+                let id = id.map_or("a key without id".to_owned(), |id| quoted(id.as_str()));
                 Check::passed("signature", format!("verified by {id}"))
             }
             Err(_) => {
@@ -126,25 +128,23 @@ impl IssuerTokens {
         }
         let variables = configured.variables(claims);
         checks.push(match configured.username(claims, &variables) {
-            Ok(name) => Check::passed("username", name),
+            Ok(name) => Check::passed("username", quoted(&name)),
             Err(rejection) => failed("username", rejection),
         });
         checks.push(match configured.groups(claims, &variables) {
-            Ok(groups) => Check::passed("groups", groups.join(", ")),
+            Ok(groups) => Check::passed("groups", texts(&groups)),
             Err(rejection) => failed("groups", rejection),
         });
         checks.push(match configured.uid(claims, &variables) {
-            Ok(uid) => Check::passed("uid", uid),
+            Ok(uid) => Check::passed("uid", quoted(&uid)),
             Err(rejection) => failed("uid", rejection),
         });
         if let Some(id) = mapping::credential_id(claims) {
-            checks.push(Check::passed("credential-id", id.to_owned()));
+            checks.push(Check::passed("credential-id", quoted(id)));
         }
         for extra in &configured.claim_mappings.extra {
             checks.push(match extra.values(&variables) {
-                Ok(values) => {
-                    Check::passed("extra", format!("{}: {}", extra.key, values.join(", ")))
-                }
+                Ok(values) => Check::passed("extra", format!("{}: {}", extra.key, texts(&values))),
                 Err(rejection) => failed("extra", rejection),
             });
         }
@@ -170,6 +170,11 @@ impl IssuerTokens {
             });
         }
     }
+}
+
+/// Texts out of a token that nobody vouches for.
+fn texts(items: &[String]) -> String {
+    list(items.iter().map(String::as_str))
 }
 
 fn failed(name: &'static str, rejection: Rejection) -> Check {

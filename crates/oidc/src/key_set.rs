@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -66,6 +67,13 @@ struct Cached {
     stale_at: Duration,
 }
 
+/// What a provider answered.
+struct Fetched {
+    keys: VerificationKeys,
+    lifetime: Duration,
+    hash: String,
+}
+
 #[derive(Default)]
 struct Fetching {
     flight: Option<(Duration, Flight)>,
@@ -96,9 +104,12 @@ impl Wait {
 /// Whether a token's signature may be asked for again after waiting.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Attempt {
+    /// The first: newer keys may be asked for.
     First,
     /// After a request that the token waited for.
-    Last,
+    AfterWaiting,
+    /// Only with the keys that are there.
+    WithoutWaiting,
 }
 
 /// Why a signature was not verified.
@@ -142,7 +153,7 @@ impl KeySet {
         let Some(cached) = cached.as_deref() else {
             return Err(match attempt {
                 Attempt::First => inner.ask(now, None, None),
-                Attempt::Last => inner.failure(None),
+                Attempt::AfterWaiting | Attempt::WithoutWaiting => inner.failure(None),
             });
         };
         if attempt == Attempt::First
@@ -161,10 +172,11 @@ impl KeySet {
         let key_id = inner.hasher.hash_one(jws.header().key_id());
         Err(match attempt {
             Attempt::First => inner.ask(now, Some(key_id), Some(failure)),
-            Attempt::Last => {
+            Attempt::AfterWaiting => {
                 inner.remember_unknown(now, key_id);
                 inner.failure(Some(failure))
             }
+            Attempt::WithoutWaiting => inner.failure(Some(failure)),
         })
     }
 
@@ -245,7 +257,13 @@ impl Inner {
 
     fn start(self: &Arc<Self>, fetching: &mut Fetching, now: Duration) -> Flight {
         let inner = Arc::clone(self);
-        let flight = async move { inner.fetch().await }.boxed().shared();
+        let flight = async move {
+            let fetched = AssertUnwindSafe(inner.fetch()).catch_unwind().await;
+            inner.settle(fetched.unwrap_or_else(|_| {
+                Err("oidc: get keys failed: the fetch broke down, which is a defect".to_owned())
+            }));
+        };
+        let flight = flight.boxed().shared();
         fetching.flight = Some((now, flight.clone()));
         self.surroundings.runtime.spawn(flight.clone());
         flight
@@ -274,8 +292,8 @@ impl Inner {
         }
     }
 
-    /// One request, from its start to what comes of it.
-    async fn fetch(&self) {
+    /// One request for the keys.
+    async fn fetch(&self) -> Result<Fetched, String> {
         let failed_before = matches!(self.fetching().last, Some((_, Some(_))));
         if failed_before {
             // The provider may have moved its keys.
@@ -283,33 +301,6 @@ impl Inner {
                 self.url.store(Arc::new(document.jwks_uri));
             }
         }
-        let result = self.request().await;
-        let now = self.surroundings.clock.monotonic();
-        let at = self.surroundings.clock.now();
-        self.surroundings
-            .metrics
-            .key_set_fetched(&self.issuer_hash, result.is_ok(), at);
-        let error = match result {
-            Ok((keys, lifetime)) => {
-                tracing::debug!(issuer = %self.issuer.url, keys = keys.len(), "fetched keys");
-                self.cached.store(Some(Arc::new(Cached {
-                    keys,
-                    renew_at: now + lifetime * 4 / 5,
-                    stale_at: now + lifetime,
-                })));
-                None
-            }
-            Err(error) => {
-                tracing::warn!(issuer = %self.issuer.url, %error, "cannot fetch keys");
-                Some(error)
-            }
-        };
-        let mut fetching = self.fetching();
-        fetching.flight = None;
-        fetching.last = Some((now, error));
-    }
-
-    async fn request(&self) -> Result<(VerificationKeys, Duration), String> {
         let failed =
             |error: burgee_https::Error| format!("oidc: get keys failed: {}", explain(&error));
         let url = self.url.load().as_str().to_owned();
@@ -322,9 +313,9 @@ impl Inner {
         let body = read_bounded(answer, MAX_BODY).await.map_err(failed)?;
         let set = jwks::parse(&body)
             .map_err(|error| format!("oidc: failed to decode keys: {}", explain(&error)))?;
-        if !set.skipped.is_empty() {
-            let first = set.skipped.first().map(ToString::to_string);
-            tracing::debug!(issuer = %self.issuer.url, skipped = set.skipped.len(), first, "some keys are unusable");
+        if let Some(error) = set.skipped.first() {
+            let skipped = set.skipped.len();
+            tracing::debug!(issuer = %self.issuer.url, skipped, %error, "some keys are unusable");
         }
         let keys = set.keys.into_iter().map(|key| VerificationKey {
             // Key sets rarely say which of its algorithms an RSA key is for; which are accepted is
@@ -332,10 +323,38 @@ impl Inner {
             key: key.key.accepting_all_rsa_algorithms(),
             ..key
         });
-        self.surroundings
-            .metrics
-            .key_set_in_use(&self.issuer_hash, &hash_label(&body));
-        Ok((keys.collect(), lifetime))
+        Ok(Fetched {
+            keys: keys.collect(),
+            lifetime,
+            hash: hash_label(&body),
+        })
+    }
+
+    /// Takes notice of what came of a request.
+    fn settle(&self, fetched: Result<Fetched, String>) {
+        let (clock, metrics) = (&self.surroundings.clock, &self.surroundings.metrics);
+        let now = clock.monotonic();
+        metrics.key_set_fetched(&self.issuer_hash, fetched.is_ok(), clock.now());
+        let error = match fetched {
+            Ok(fetched) => {
+                let keys = fetched.keys.len();
+                tracing::debug!(issuer = %self.issuer.url, keys, "fetched keys");
+                metrics.key_set_in_use(&self.issuer_hash, &fetched.hash);
+                self.cached.store(Some(Arc::new(Cached {
+                    keys: fetched.keys,
+                    renew_at: now + fetched.lifetime * 4 / 5,
+                    stale_at: now + fetched.lifetime,
+                })));
+                None
+            }
+            Err(error) => {
+                tracing::warn!(issuer = %self.issuer.url, %error, "cannot fetch keys");
+                Some(error)
+            }
+        };
+        let mut fetching = self.fetching();
+        fetching.flight = None;
+        fetching.last = Some((now, error));
     }
 }
 

@@ -238,7 +238,7 @@ pub(crate) fn go_time(time: Timestamp) -> impl std::fmt::Display {
 }
 
 /// A list as Go prints it: `["a" "b"]`.
-fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     let items: Vec<_> = items.into_iter().map(quoted).collect();
     format!("[{}]", items.join(" "))
 }

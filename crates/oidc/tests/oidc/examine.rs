@@ -87,8 +87,9 @@ async fn a_good_token_passes_every_check() {
         check.detail.clone()
     };
     assert_eq!(detail("expiry"), "2026-01-01 01:00:00 +0000 UTC");
-    assert_eq!(detail("key"), world.key.private_key().key_id().as_str());
-    assert_eq!(detail("groups"), "g:a");
+    let id = world.key.private_key().key_id().as_str();
+    assert_eq!(detail("key"), format!("\"{id}\""));
+    assert_eq!(detail("groups"), r#"["g:a"]"#);
     assert!(world.metrics.judged.lock().unwrap().is_empty());
 }
 

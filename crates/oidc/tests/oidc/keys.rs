@@ -382,3 +382,19 @@ async fn only_so_many_tokens_wait() {
     drop(waiting);
     assert!(futures_util::poll!(Box::pin(world.judge(&token))).is_pending());
 }
+
+#[tokio::test]
+async fn when_too_many_wait_for_newer_keys_the_others_make_do_with_the_old_ones() {
+    let world = World::new().await;
+    let token = world.token(json!({}));
+    world.user(&token).await;
+    world.provider.answer(KEYS, Answer::Hang);
+    world.pass(3000);
+    let mut waiting: Vec<_> = (0..512).map(|_| Box::pin(world.judge(&token))).collect();
+    for future in &mut waiting {
+        assert!(futures_util::poll!(future).is_pending());
+    }
+    world.user(&token).await;
+    let (reason, _) = world.refusal(&world.naming("a")).await;
+    assert_eq!(reason, Reason::AuthenticatorUnavailable);
+}
