@@ -112,9 +112,6 @@ impl<'p> Checker<'p> {
     }
 
     fn select(&mut self, node: &'p IdedExpr, select: &'p SelectExpr) -> Type {
-        if types::qualified(node).is_some() {
-            return Type::Metatype;
-        }
         let operand = self.infer(&select.operand);
         let field = self.field(node, &operand, &select.field);
         if select.test { Type::Bool } else { field }

@@ -59,7 +59,7 @@ impl<'e> Evaluation<'e> {
             Expr::List(list) => self.list(list),
             Expr::Literal(literal) => Ok(literal_value(literal)),
             Expr::Map(map) => self.map(map),
-            Expr::Select(select) => self.select(select, node),
+            Expr::Select(select) => self.select(select),
             // No type of a message is declared, so the checks leave none of these.
             Expr::Struct(_) | Expr::Unspecified => Err(EvaluationError::NoSuchOverload),
         }
@@ -81,10 +81,7 @@ impl<'e> Evaluation<'e> {
             .ok_or_else(|| EvaluationError::function(format!("no such attribute(s): {name}")))
     }
 
-    fn select(&mut self, select: &'e SelectExpr, node: &'e IdedExpr) -> Outcome {
-        if let Some(name) = types::qualified(node) {
-            return Ok(CelValue::Type(name));
-        }
+    fn select(&mut self, select: &'e SelectExpr) -> Outcome {
         let operand = self.value(&select.operand)?;
         let key = CelValue::string(select.field.as_str());
         if select.test {
@@ -96,7 +93,7 @@ impl<'e> Evaluation<'e> {
             };
             return Ok(CelValue::Bool(found));
         }
-        operations::index(operand, &key)
+        operations::index(operand, &key, &mut self.budget)
     }
 
     fn call(&mut self, call: &'e CallExpr) -> Outcome {
@@ -220,7 +217,7 @@ impl<'e> Evaluation<'e> {
                     _ => return Err(EvaluationError::NoSuchOverload),
                 }
             }
-            operations::insert(&mut entries, key, value)?;
+            operations::insert(&mut entries, key, value, &mut self.budget)?;
         }
         Ok(CelValue::map(entries))
     }

@@ -1,4 +1,4 @@
-//! Macros that the parser does not know, and functions with dotted names.
+//! Macros that the parser does not know, and functions and types with dotted names.
 //!
 //! The standard macros (`has`, `all`, `exists`, `map`, `filter`) are expanded by the parser. These are
 //! the ones that Kubernetes adds: loops with two variables, `optMap`, `optFlatMap` and `sortBy`.
@@ -58,6 +58,9 @@ fn node(tree: &mut IdedExpr, source: &SourceInfo, problems: &mut Vec<Problem>) {
         Expr::Struct(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
     }
     let id = tree.id;
+    if let Some(name) = types::qualified(tree) {
+        tree.expr = Expr::Ident(name.to_owned());
+    }
     let Expr::Call(call) = &mut tree.expr else {
         return;
     };

@@ -47,7 +47,8 @@
 //!   lists that mix a claim and a constant, and the type of a type.
 //! - Regular expressions are RE2's up to classes such as `\pN` and `[[:alpha:]]`; compiled ones are
 //!   limited to 256 KiB, patterns to 4 KiB.
-//! - Time zones are `UTC` and offsets such as `+02:00`; there is no database of named ones.
+//! - Time zones are `UTC` and offsets such as `+02:00`; there is no database of named ones. Times end
+//!   a day early, on 9999-12-30.
 //! - Quantities stop at 1.7e29. The authorizer library, which needs an authorizer, and struct
 //!   literals, of which there is no type, are not there.
 //! - Loops over maps go through keys in order. Upstream's order is random.

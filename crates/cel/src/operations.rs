@@ -52,10 +52,10 @@ pub(crate) fn operate(
         }
         (operators::IN, [item, container]) => contains(container, item, budget).map(Bool),
         (operators::INDEX, [container, key]) => {
-            index(std::mem::replace(container, CelValue::Null), key)
+            index(std::mem::replace(container, CelValue::Null), key, budget)
         }
         (operators::OPT_INDEX | operators::OPT_SELECT, [container, key]) => {
-            Ok(find(std::mem::replace(container, CelValue::Null), key))
+            find(std::mem::replace(container, CelValue::Null), key, budget)
         }
         (MAP_INSERT, [map, key, value]) => match Key::of(key) {
             Some(key) => extend(map, &[(key, value.clone())], budget),
@@ -75,9 +75,9 @@ pub(crate) fn operate(
 }
 
 /// `container[key]` and `container.key`. An optional container gives an optional.
-pub(crate) fn index(container: CelValue, key: &CelValue) -> Outcome {
+pub(crate) fn index(container: CelValue, key: &CelValue, budget: &mut Budget) -> Outcome {
     match container {
-        CelValue::Optional(_) => Ok(find(container, key)),
+        CelValue::Optional(_) => find(container, key, budget),
         CelValue::List(items) => {
             let position = position(key).ok_or_else(|| {
                 let kind = key.type_name();
@@ -88,6 +88,7 @@ pub(crate) fn index(container: CelValue, key: &CelValue) -> Outcome {
         }
         CelValue::Map(map) => {
             let found = Key::of(key).ok_or(NoSuchOverload)?;
+            budget.charge_text(found.len())?;
             map.find(&found)
                 .cloned()
                 .ok_or_else(|| NoSuchKey(shown(&found)))
@@ -98,18 +99,24 @@ pub(crate) fn index(container: CelValue, key: &CelValue) -> Outcome {
 }
 
 /// `container[?key]` and `container.?key`: what cannot be looked up is not there.
-fn find(container: CelValue, key: &CelValue) -> CelValue {
+fn find(container: CelValue, key: &CelValue, budget: &mut Budget) -> Outcome {
     let Some(container) = container.unwrapped() else {
-        return CelValue::NONE;
+        return Ok(CelValue::NONE);
     };
     let found = match &container {
         CelValue::List(items) => position(key)
             .and_then(|position| usize::try_from(position).ok())
             .and_then(|position| items.get(position)),
-        CelValue::Map(map) => Key::of(key).and_then(|key| map.find(&key)),
+        CelValue::Map(map) => match Key::of(key) {
+            Some(key) => {
+                budget.charge_text(key.len())?;
+                map.find(&key)
+            }
+            None => None,
+        },
         _ => None,
     };
-    found.map_or(CelValue::NONE, |value| CelValue::some(value.clone()))
+    Ok(found.map_or(CelValue::NONE, |value| CelValue::some(value.clone())))
 }
 
 /// Puts an entry into a map that has none of that key yet.
@@ -117,7 +124,9 @@ pub(crate) fn insert(
     entries: &mut BTreeMap<Key, CelValue>,
     key: Key,
     value: CelValue,
+    budget: &mut Budget,
 ) -> Result<(), EvaluationError> {
+    budget.charge_text(key.len())?;
     if entries.contains_key(&key) {
         return Err(EvaluationError::DuplicateKey(shown(&key)));
     }
@@ -140,7 +149,13 @@ pub(crate) fn contains(
             }
             Ok(false)
         }
-        CelValue::Map(map) => Ok(Key::of(item).is_some_and(|key| map.contains(&key))),
+        CelValue::Map(map) => match Key::of(item) {
+            Some(key) => {
+                budget.charge_text(key.len())?;
+                Ok(map.contains(&key))
+            }
+            None => Ok(false),
+        },
         _ => Err(NoSuchOverload),
     }
 }
@@ -281,7 +296,7 @@ fn extend(map: &mut CelValue, added: &[(Key, CelValue)], budget: &mut Budget) ->
     budget.charge(copied + added.len())?;
     let entries = &mut Arc::make_mut(entries).entries;
     for (key, value) in added {
-        insert(entries, key.clone(), value.clone())?;
+        insert(entries, key.clone(), value.clone(), budget)?;
     }
     Ok(std::mem::replace(map, CelValue::Null))
 }

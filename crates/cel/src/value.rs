@@ -1,5 +1,6 @@
 //! What an expression works on.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -284,11 +285,13 @@ impl Map {
         let Key::String(name) = key else {
             return self.entries.get(key);
         };
-        let literal = || self.entries.get(key);
-        match (self.escapes, names::unescape(name)) {
-            (Escapes::Literal, _) | (Escapes::Nested, None) => literal(),
-            (Escapes::Root, None) => None,
-            (_, Some(unescaped)) => self.entries.get(&Key::String(unescaped.as_ref().into())),
+        if self.escapes == Escapes::Literal {
+            return self.entries.get(key);
+        }
+        match names::unescape(name) {
+            None if self.escapes == Escapes::Root => None,
+            None | Some(Cow::Borrowed(_)) => self.entries.get(key),
+            Some(Cow::Owned(unescaped)) => self.entries.get(&Key::String(unescaped.into())),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What expressions evaluate to, by families of functions.
 
-use burgee_cel::{Expects, Expression, Scope, Value, Variables};
+use burgee_cel::{EvaluationError, Expects, Expression, Scope, Value, Variables};
 use burgee_identity::UserInfo;
 use serde_json::{Map, Value as Json, json};
 
@@ -103,6 +103,47 @@ fn values_come_out_as_authentication_uses_them() {
     ];
     for (text, expected) in cases {
         assert_eq!(value(text), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn an_ordinary_configuration_maps_an_ordinary_token() {
+    let claims = json!({
+        "iss": "https://issuer.example.test",
+        "aud": ["kubernetes", "other"],
+        "sub": "auth",
+        "exp": 4_102_444_800_i64,
+        "username": "foo",
+        "roles": "user,admin",
+        "tenant": "72f988bf",
+    });
+    let variables = Variables::claims(claims.as_object().unwrap());
+    let strings = |values: &[&str]| Value::Strings(values.iter().map(|it| (*it).into()).collect());
+    let cases = [
+        (r#"claims.tenant == "72f988bf""#, Ok(Value::Bool(true))),
+        (r#"claims.tenant == "x""#, Ok(Value::Bool(false))),
+        (
+            r#"claims.username + ":external-user""#,
+            Ok(Value::String("foo:external-user".into())),
+        ),
+        (
+            r#"claims.roles.split(",")"#,
+            Ok(strings(&["user", "admin"])),
+        ),
+        ("claims.tenant", Ok(Value::String("72f988bf".into()))),
+        (
+            "claims.groups",
+            Err(EvaluationError::NoSuchKey("groups".into())),
+        ),
+        // Rules compare times by hand, since numbers of claims are doubles.
+        (
+            "timestamp(int(claims.exp)) > timestamp(0)",
+            Ok(Value::Bool(true)),
+        ),
+    ];
+    for (text, expected) in cases {
+        let expression = Expression::compile(text, Scope::Claims, Expects::Any).unwrap();
+        assert_eq!(expression.evaluate(&variables), expected, "{text}");
     }
 }
 
