@@ -4,6 +4,8 @@
 //! builds the program, installs the clients and runs them.
 
 #[cfg(test)]
+mod authentication;
+#[cfg(test)]
 mod kube_rs;
 #[cfg(test)]
 mod kubectl;
