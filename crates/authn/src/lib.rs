@@ -63,6 +63,8 @@ pub use authenticator::{
 pub use bearer::{BearerHeader, BearerToken, EXTRA_SPACE_WARNING};
 pub use bootstrap_tokens::{BootstrapTokens, TokenRecords};
 pub use certificate::{ClientCertificates, PeerCertificates, UidPolicy};
+#[cfg(feature = "rustls")]
+pub use certificate::PossessionOnly;
 pub use chain::{Chain, ChainBuilder};
 pub use csv::{CsvError, CsvProblem};
 pub use decision::{Decision, Verdict};

@@ -73,6 +73,10 @@ fn requested(headers: &mut HeaderMap) -> Result<Option<UserInfo>, Box<Status>> {
     for name in names {
         headers.remove(name);
     }
+    // Some proxies send the headers without a value, which upstream takes for none.
+    if user == UserInfo::default() {
+        return Ok(None);
+    }
     if user.name.is_empty() {
         let message =
             "requested impersonation of groups, a uid or extra facts without impersonating a user";
@@ -153,8 +157,9 @@ fn permissions(wanted: &UserInfo) -> Vec<(ResourceRequest<'_>, &'static str)> {
 
 fn service_account(user: &str) -> Option<(&str, &str)> {
     let (namespace, name) = user.strip_prefix(SERVICE_ACCOUNT)?.split_once(':')?;
-    let is_good = |text: &str| burgee_wire::names::dns1123_subdomain(text).is_empty();
-    (is_good(namespace) && is_good(name)).then_some((namespace, name))
+    let is_namespace = burgee_wire::names::dns1123_label(namespace).is_empty();
+    let is_name = burgee_wire::names::dns1123_subdomain(name).is_empty();
+    (is_namespace && is_name).then_some((namespace, name))
 }
 
 /// The groups that come with being somebody.
@@ -268,6 +273,22 @@ mod tests {
         let refusal = act(&[("impersonate-group", "ops")], &Notes::default()).unwrap_err();
         assert_eq!(refusal.code, 400);
         assert!(refusal.message.contains("without impersonating a user"));
+    }
+
+    #[test]
+    fn empty_headers_impersonate_nobody_and_are_no_mistake() {
+        let notes = Notes::default();
+        for name in ["impersonate-user", "impersonate-uid"] {
+            assert_eq!(act(&[(name, "")], &notes).unwrap().name, "alice");
+        }
+        assert!(act(&[("impersonate-uid", "u")], &notes).is_err());
+    }
+
+    #[test]
+    fn the_namespace_of_a_service_account_is_one_label() {
+        let lines = [("impersonate-user", "system:serviceaccount:a.b:c")];
+        let user = act(&lines, &Notes::default()).unwrap();
+        assert_eq!(user.groups, ["system:authenticated"]);
     }
 
     #[test]

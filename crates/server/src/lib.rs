@@ -55,6 +55,7 @@ mod reviews;
 mod server;
 mod startup;
 mod tls;
+mod unauthorized;
 
 pub use authentication::{FrontProxies, Reloads, TokenWebhook};
 pub use error::Error;

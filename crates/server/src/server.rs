@@ -35,6 +35,7 @@ use crate::observers::Observers;
 use crate::oidc::OidcDocuments;
 use crate::registry::{Admission, Registry};
 use crate::tls::Tls;
+use crate::unauthorized::unauthorized;
 use crate::{Error, ServingCertificate, startup};
 
 /// What a server is made of. Everything that it needs is in here; it reads no file by itself.
@@ -284,7 +285,8 @@ impl Server {
         )
         .metrics(Arc::clone(&metrics) as Arc<dyn burgee_authn::Metrics>)
         .http2_mitigation(config.http2_mitigation)
-        .http2_exempt(Arc::new(move |peer| proxies.is_front_proxy(peer)));
+        .http2_exempt(Arc::new(move |peer| proxies.is_front_proxy(peer)))
+        .unauthorized(Arc::new(unauthorized));
 
         let api = Arc::new(Api {
             registry: Registry {

@@ -3,17 +3,13 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use burgee_authn::PossessionOnly;
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 use tokio_rustls::TlsAcceptor;
-
-/// The longest client certificate chain that is looked at; upstream's verifier has the same bound.
-const MAX_CHAIN: usize = 10;
 
 /// The certificate that the server shows. It can be exchanged while connections are served.
 #[derive(Debug)]
@@ -94,73 +90,14 @@ impl Tls {
 
 fn config(
     certificate: Arc<ServingCertificate>,
-    hints: Vec<Vec<u8>>,
+    authorities: Vec<Vec<u8>>,
 ) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::clone(&certificate.provider);
-    let verifier = PossessionOnly {
-        hints: hints.into_iter().map(DistinguishedName::from).collect(),
-        algorithms: provider.signature_verification_algorithms,
-    };
+    let verifier = PossessionOnly::new(&provider, authorities);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-        .with_client_cert_verifier(Arc::new(verifier))
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
-}
-
-/// Proves that the client holds the key of its certificate, and judges nothing else.
-///
-/// An unknown, expired or foreign certificate must not end the handshake: the x509 authenticator
-/// judges it at each request, and another credential may be good.
-#[derive(Debug)]
-struct PossessionOnly {
-    hints: Vec<DistinguishedName>,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ClientCertVerifier for PossessionOnly {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &self.hints
-    }
-
-    fn client_auth_mandatory(&self) -> bool {
-        false
-    }
-
-    fn verify_client_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        if intermediates.len() >= MAX_CHAIN {
-            return Err(rustls::Error::General(
-                "the client's certificate chain is too long".into(),
-            ));
-        }
-        Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
 }
