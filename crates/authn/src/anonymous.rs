@@ -53,8 +53,10 @@ impl Authenticator for Anonymous {
         if !self.accepts(request.path) {
             return Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent));
         }
-        let audiences = request.audiences.as_slice().to_vec();
-        let anonymous = Authenticated::new(Arc::clone(&self.user)).for_audiences(audiences);
+        let mut anonymous = Authenticated::new(Arc::clone(&self.user));
+        if let Some(audiences) = request.audiences.shared() {
+            anonymous = anonymous.for_audiences(Arc::clone(audiences));
+        }
         Decision::Now(Verdict::authenticated(anonymous))
     }
 }
@@ -98,6 +100,6 @@ mod tests {
             panic!()
         };
         assert_eq!(*anonymous.user, UserInfo::anonymous());
-        assert_eq!(anonymous.audiences, ["a", "b"]);
+        assert_eq!(anonymous.audiences(), ["a", "b"]);
     }
 }

@@ -33,6 +33,13 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
         Decision::Now(Vec::new())
     }
 
+    /// Whether the request carries a credential of its kind at all, as far as a glance tells. Where it
+    /// does not, [`Authenticator::authenticate`] is not called: it would have no opinion.
+    fn is_addressed(&self, request: &Request<'_>) -> bool {
+        let _ = request;
+        true
+    }
+
     /// The headers from which it takes identities besides the standard ones, if any. They are taken
     /// out of every request that is let through.
     fn identity_headers(&self) -> IdentityHeaders {
@@ -124,6 +131,10 @@ impl Authenticator for Union<dyn Authenticator> {
     fn authenticate(&self, request: &Request<'_>) -> Decision {
         let (mut tally, metrics) = (self.tally(), &*self.metrics);
         for (index, member) in self.members.iter().enumerate() {
+            if !member.is_addressed(request) {
+                tally.count_absent(metrics, member.name());
+                continue;
+            }
             match member.authenticate(request) {
                 Decision::Now(verdict) => {
                     if let ControlFlow::Break(verdict) =
@@ -145,6 +156,10 @@ impl Authenticator for Union<dyn Authenticator> {
                             return verdict;
                         }
                         for member in members.iter().skip(index + 1) {
+                            if !member.is_addressed(&request.as_request()) {
+                                tally.count_absent(metrics, member.name());
+                                continue;
+                            }
                             let decision = member.authenticate(&request.as_request());
                             let verdict = decision.resolve().await;
                             if let ControlFlow::Break(verdict) =
@@ -232,10 +247,9 @@ impl Tally {
         mut verdict: Verdict,
     ) -> ControlFlow<Verdict> {
         metrics.decided(name, &verdict.outcome);
-        self.warnings.append(&mut verdict.warnings);
-        match verdict.outcome {
+        match &verdict.outcome {
             Outcome::Authenticated(_) => {
-                verdict.warnings = std::mem::take(&mut self.warnings);
+                verdict.warn_first(std::mem::take(&mut self.warnings));
                 return ControlFlow::Break(verdict);
             }
             Outcome::NoOpinion(reason) => {
@@ -244,21 +258,29 @@ impl Tally {
                     .reason
                     .is_none_or(|known| known == Reason::CredentialAbsent)
                 {
-                    self.reason = Some(reason);
+                    self.reason = Some(*reason);
                 }
+                self.warnings.append(&mut verdict.take_warnings());
             }
             Outcome::Rejected(rejection) => {
-                if verdict.rejections.is_empty() {
-                    self.rejections.push(rejection);
+                if verdict.rejections().is_empty() {
+                    self.rejections.push(rejection.clone());
                 } else {
-                    self.rejections.append(&mut verdict.rejections);
+                    self.rejections.append(&mut verdict.take_rejections());
                 }
+                self.warnings.append(&mut verdict.take_warnings());
                 if self.on_rejection == OnRejection::Stop {
                     return ControlFlow::Break(self.take());
                 }
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn count_absent(&mut self, metrics: &dyn Metrics, name: &'static str) {
+        let reason = Reason::CredentialAbsent;
+        metrics.decided(name, &Outcome::NoOpinion(reason));
+        self.reason.get_or_insert(reason);
     }
 
     fn finish(mut self) -> Verdict {
@@ -270,7 +292,7 @@ impl Tally {
             Some(rejected) => rejected,
             None => Verdict::no_opinion(self.reason.unwrap_or(Reason::NotConfigured)),
         };
-        verdict.warnings = std::mem::take(&mut self.warnings);
+        verdict.warn_first(std::mem::take(&mut self.warnings));
         verdict
     }
 }
@@ -302,9 +324,8 @@ pub fn aggregate(rejections: Vec<Rejection>) -> Option<Verdict> {
         .iter()
         .map(|rejection| rejection.message.as_ref())
         .collect();
-    let mut verdict = Verdict::rejected(reason, format!("[{}]", messages.join(", ")));
-    verdict.rejections = distinct;
-    Some(verdict)
+    let verdict = Verdict::rejected(reason, format!("[{}]", messages.join(", ")));
+    Some(verdict.with_rejections(distinct))
 }
 
 /// Adds the group `system:authenticated` to every identity of its delegate.
@@ -390,21 +411,17 @@ impl<A: ?Sized> AudienceAgnostic<A> {
         if !self.shares_one_of(audiences) {
             return Decision::Now(Verdict::no_opinion(Reason::TokenAudienceMismatch));
         }
-        let (implicit, requested) = (self.implicit.clone(), audiences.clone());
-        question(&self.delegate).map(move |mut verdict| {
-            if let Outcome::Authenticated(authenticated) = &mut verdict.outcome {
-                if !authenticated.audiences.is_empty() {
-                    let listed = go_list(&authenticated.audiences);
-                    let message = format!(
-                        "audience agnostic authenticator wrapped an authenticator that returned \
-                         audiences: {listed}"
-                    );
-                    return Verdict::rejected(Reason::TokenAudienceMismatch, message);
-                }
-                authenticated.audiences = requested.intersection(implicit.as_slice());
+        match question(&self.delegate) {
+            // No list is copied here: those of the server are everybody's, and counting their
+            // references would have all threads wait for one another.
+            Decision::Now(verdict) => Decision::Now(grant(verdict, &self.implicit, audiences)),
+            Decision::Later(verdict) => {
+                let (implicit, requested) = (self.implicit.clone(), audiences.clone());
+                Decision::Later(Box::pin(async move {
+                    grant(verdict.await, &implicit, &requested)
+                }))
             }
-            verdict
-        })
+        }
     }
 
     fn shares_one_of(&self, audiences: &Audiences) -> bool {
@@ -430,6 +447,26 @@ impl<A: ?Sized> AudienceAgnostic<A> {
     }
 }
 
+/// Makes an identity good for those of the requested audiences that are implied.
+fn grant(verdict: Verdict, implicit: &Audiences, requested: &Audiences) -> Verdict {
+    match verdict.outcome {
+        Outcome::Authenticated(good) if good.audiences().is_empty() => {
+            let audiences = requested.shared_with(implicit);
+            let outcome = Outcome::Authenticated(good.for_audiences(audiences));
+            Verdict { outcome, ..verdict }
+        }
+        Outcome::Authenticated(good) => {
+            let listed = go_list(good.audiences());
+            let message = format!(
+                "audience agnostic authenticator wrapped an authenticator that returned \
+                 audiences: {listed}"
+            );
+            Verdict::rejected(Reason::TokenAudienceMismatch, message)
+        }
+        outcome => Verdict { outcome, ..verdict },
+    }
+}
+
 impl<A: Authenticator + ?Sized> Authenticator for AudienceAgnostic<A> {
     fn name(&self) -> &'static str {
         self.delegate.name()
@@ -445,6 +482,10 @@ impl<A: Authenticator + ?Sized> Authenticator for AudienceAgnostic<A> {
 
     fn examine(&self, request: &Request<'_>) -> Decision<Vec<Check>> {
         self.also_check(request.audiences, self.delegate.examine(request))
+    }
+
+    fn is_addressed(&self, request: &Request<'_>) -> bool {
+        self.delegate.is_addressed(request)
     }
 
     fn identity_headers(&self) -> IdentityHeaders {
@@ -597,7 +638,7 @@ mod tests {
         let outer = Union::new(members, OnRejection::Continue, Arc::new(NoMetrics));
         let verdict = outer.authenticate("t", &Audiences::ANY).resolve().await;
         assert_eq!(verdict.outcome, bad("[x, y, [z]]"));
-        assert_eq!(verdict.rejections.len(), 2);
+        assert_eq!(verdict.rejections().len(), 2);
     }
 
     #[test]
@@ -653,7 +694,7 @@ mod tests {
         };
         let audiences = |list: &[&str]| Audiences::of(list.iter().copied());
         let proven = |list: &[&str]| {
-            let list = list.iter().map(|one| (*one).to_owned()).collect();
+            let list: Vec<String> = list.iter().map(|one| (*one).to_owned()).collect();
             Outcome::Authenticated(Authenticated::new(UserInfo::named("a")).for_audiences(list))
         };
         let refused = Outcome::NoOpinion(Reason::TokenAudienceMismatch);
@@ -697,7 +738,7 @@ mod tests {
             prop_assert_eq!(verdict.is_none(), messages.is_empty());
             if let Some(verdict) = verdict {
                 let expected = if distinct.len() == 1 { 0 } else { distinct.len() };
-                prop_assert_eq!(verdict.rejections.len(), expected);
+                prop_assert_eq!(verdict.rejections().len(), expected);
             }
         }
     }

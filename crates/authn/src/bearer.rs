@@ -16,6 +16,10 @@ pub const EXTRA_SPACE_WARNING: &str = "the provided Authorization header contain
 /// kube-apiserver's text for a token that nobody knows.
 pub(crate) const INVALID_BEARER_TOKEN: &str = "invalid bearer token";
 
+/// The most bytes of a token that anyone is asked about, unless configured otherwise. Upstream has no
+/// limit but that of all headers together, which is one mebibyte.
+pub const LONGEST_TOKEN: usize = 64 * 1024;
+
 /// Judges the bearer token of the first `Authorization` line with a token authenticator.
 ///
 /// A token that nobody knows is rejected: a request that carries a bearer token never becomes
@@ -23,19 +27,43 @@ pub(crate) const INVALID_BEARER_TOKEN: &str = "invalid bearer token";
 #[derive(Debug)]
 pub struct BearerToken {
     tokens: Arc<dyn TokenAuthenticator>,
+    longest: usize,
+    only: Option<usize>,
 }
 
 impl BearerToken {
     /// Judges with `tokens`.
     #[must_use]
     pub fn new(tokens: Arc<dyn TokenAuthenticator>) -> Self {
-        Self { tokens }
+        Self {
+            tokens,
+            longest: LONGEST_TOKEN,
+            only: None,
+        }
+    }
+
+    /// Rejects tokens of more than `bytes` without asking anyone, instead of those of more than
+    /// [`LONGEST_TOKEN`].
+    #[must_use]
+    pub fn longest_token(mut self, bytes: usize) -> Self {
+        self.longest = bytes;
+        self
+    }
+
+    /// Asks about tokens of this length only, when it is known that no other is good.
+    pub(crate) fn only_length(mut self, bytes: usize) -> Self {
+        self.only = Some(bytes);
+        self
     }
 }
 
 impl Authenticator for BearerToken {
     fn name(&self) -> &'static str {
         "bearer-token"
+    }
+
+    fn is_addressed(&self, request: &Request<'_>) -> bool {
+        request.headers.contains_key(AUTHORIZATION)
     }
 
     fn authenticate(&self, request: &Request<'_>) -> Decision {
@@ -47,20 +75,29 @@ impl Authenticator for BearerToken {
             BearerHeader::ExtraSpace => Decision::Now(
                 Verdict::no_opinion(Reason::CredentialMalformed).with_warning(EXTRA_SPACE_WARNING),
             ),
-            BearerHeader::Token(token) => judge(&*self.tokens, token, request),
+            BearerHeader::Token(token) if self.only.is_some_and(|only| token.len() != only) => {
+                Decision::Now(Verdict::rejected(
+                    Reason::TokenUnknown,
+                    INVALID_BEARER_TOKEN,
+                ))
+            }
+            BearerHeader::Token(token) => judge(&*self.tokens, token, self.longest, request),
         }
     }
 }
 
 /// Asks `tokens` about `token`; nobody knowing it is a rejection.
 ///
-/// Tokens are text here. One that is not UTF-8 cannot be known to anyone, so nobody is asked.
+/// Tokens are text here. One that is not UTF-8 cannot be known to anyone, so nobody is asked; nor
+/// about one that is longer than `longest`.
 pub(crate) fn judge(
     tokens: &dyn TokenAuthenticator,
     token: &[u8],
+    longest: usize,
     request: &Request<'_>,
 ) -> Decision {
-    let Ok(token) = std::str::from_utf8(token) else {
+    let text = std::str::from_utf8(token);
+    let Some(token) = text.ok().filter(|token| token.len() <= longest) else {
         let reason = Reason::CredentialMalformed;
         return Decision::Now(Verdict::rejected(reason, INVALID_BEARER_TOKEN));
     };
@@ -217,7 +254,7 @@ mod tests {
             panic!()
         };
         assert!(matches!(verdict.outcome, Outcome::NoOpinion(_)));
-        assert_eq!(verdict.warnings, [EXTRA_SPACE_WARNING]);
+        assert_eq!(verdict.warnings(), [EXTRA_SPACE_WARNING]);
     }
 
     proptest! {

@@ -2,8 +2,6 @@
 
 mod bundle;
 mod peer;
-#[cfg(feature = "rustls")]
-mod possession;
 mod revocation;
 mod subject;
 mod time;
@@ -20,8 +18,6 @@ use crate::{Authenticator, Decision, Error, Metrics, Reload, Request, Verdict};
 
 pub(crate) use bundle::CaBundle;
 pub use peer::PeerCertificates;
-#[cfg(feature = "rustls")]
-pub use possession::PossessionOnly;
 pub(crate) use subject::common_name;
 pub(crate) use verifier::ChainVerifier;
 
@@ -133,6 +129,10 @@ impl ClientCertificates {
 impl Authenticator for ClientCertificates {
     fn name(&self) -> &'static str {
         "x509"
+    }
+
+    fn is_addressed(&self, request: &Request<'_>) -> bool {
+        request.peer_certificates.is_some()
     }
 
     fn authenticate(&self, request: &Request<'_>) -> Decision {

@@ -6,7 +6,7 @@ use burgee_identity::{Clock, Outcome, Secret};
 use burgee_wire::Status;
 use burgee_wire::authentication::{TokenReviewSpec, TokenReviewStatus};
 
-use crate::bearer::INVALID_BEARER_TOKEN;
+use crate::bearer::{INVALID_BEARER_TOKEN, LONGEST_TOKEN};
 use crate::{
     Anonymous, AudienceAgnostic, Audiences, Authenticator, BearerToken, CachePolicy, Decision,
     Error, GroupAdder, IdentityHeaders, LoopbackToken, Metrics, OnRejection, Request,
@@ -48,6 +48,7 @@ pub struct Chain {
     reviews: Union<dyn TokenAuthenticator>,
     cache: TokenCache,
     api_audiences: Audiences,
+    longest_token: usize,
     /// Those who judge connections and proxies, in the order in which they are asked.
     pub(crate) request_members: Vec<Arc<dyn Authenticator>>,
     /// Those who judge tokens, in the order in which they are asked, without the cache.
@@ -67,6 +68,7 @@ pub struct ChainBuilder {
     jwt: Option<Arc<dyn TokenAuthenticator>>,
     webhook: Option<Arc<dyn TokenAuthenticator>>,
     anonymous: Option<Anonymous>,
+    longest_token: usize,
     cache: CachePolicy,
 }
 
@@ -85,6 +87,7 @@ impl Chain {
             jwt: None,
             webhook: None,
             anonymous: None,
+            longest_token: LONGEST_TOKEN,
             cache: CachePolicy::default(),
         }
     }
@@ -118,10 +121,8 @@ impl Chain {
         let audiences = Audiences::of_server(spec.audiences.iter().cloned());
         let audiences = audiences.or(&self.api_audiences);
         let mut status = TokenReviewStatus::default();
-        if spec
-            .token
-            .contains(|c: char| c.is_whitespace() || c.is_control())
-        {
+        let is_no_token = |c: char| c.is_whitespace() || c.is_control();
+        if spec.token.len() > self.longest_token || spec.token.contains(is_no_token) {
             status.error = INVALID_BEARER_TOKEN.to_owned();
             return Ok(status);
         }
@@ -133,14 +134,14 @@ impl Chain {
             .outcome
         {
             Outcome::Authenticated(authenticated) => {
-                if !serves(&authenticated.audiences, &audiences) {
+                if !serves(authenticated.audiences(), &audiences) {
                     return Err(Box::new(Status::internal("error validating audiences")));
                 }
                 status.authenticated = true;
-                status.user = Arc::unwrap_or_clone(authenticated.user);
                 if audiences.requested().is_some() {
-                    status.audiences = authenticated.audiences;
+                    status.audiences = authenticated.audiences().to_vec();
                 }
+                status.user = Arc::unwrap_or_clone(authenticated.user);
             }
             Outcome::NoOpinion(_) => {}
             Outcome::Rejected(rejection) => status.error = rejection.message.into_owned(),
@@ -238,6 +239,14 @@ impl ChainBuilder {
         self
     }
 
+    /// Refuses tokens of more than `bytes` without asking anyone, instead of those of more than
+    /// [`LONGEST_TOKEN`].
+    #[must_use]
+    pub fn longest_token(mut self, bytes: usize) -> Self {
+        self.longest_token = bytes;
+        self
+    }
+
     /// Remembers tokens by this policy.
     #[must_use]
     pub fn cache(mut self, policy: CachePolicy) -> Self {
@@ -265,6 +274,7 @@ impl ChainBuilder {
         let loopback = self
             .loopback
             .unwrap_or_else(|| LoopbackToken::new(Secret::from(String::new()), ""));
+        let own_length = loopback.length();
         let loopback = agnostic(Arc::new(loopback));
 
         let in_memory: Vec<_> = self
@@ -291,8 +301,9 @@ impl ChainBuilder {
         let tokens = in_memory.into_iter().chain([cached]).collect();
         let tokens: Arc<dyn TokenAuthenticator> = Arc::new(token_union(tokens));
 
-        let bearer: Arc<dyn Authenticator> = Arc::new(BearerToken::new(Arc::clone(&tokens)));
-        let websocket: Arc<dyn Authenticator> = Arc::new(WebSocketToken::new(Arc::clone(&tokens)));
+        let longest = self.longest_token;
+        let bearer = BearerToken::new(Arc::clone(&tokens)).longest_token(longest);
+        let websocket = WebSocketToken::new(Arc::clone(&tokens)).longest_token(longest);
         let front_proxy = self.front_proxy.map(|delegate| -> Arc<dyn Authenticator> {
             Arc::new(AudienceAgnostic::new(self.api_audiences.clone(), delegate))
         });
@@ -300,25 +311,31 @@ impl ChainBuilder {
             .into_iter()
             .chain(self.client_certificates)
             .collect();
-        let credentials = request_members.iter().cloned();
-        let credentials = credentials.chain([bearer, websocket]).collect();
+        // Upstream's union of the loopback token and everything else comes to the same as this flat
+        // one: what the loopback token refuses is a bearer token, which is refused or accepted again
+        // further down, so that it never decides about the anonymous user.
+        let own = BearerToken::new(Arc::clone(&loopback)).only_length(own_length);
+        let own: Arc<dyn Authenticator> = Arc::new(own);
+        let credentials = [own]
+            .into_iter()
+            .chain(request_members.iter().cloned())
+            .chain([Arc::new(bearer) as _, Arc::new(websocket) as _])
+            .collect();
         let credentials = request_union(credentials, OnRejection::Continue);
-        let mut main: Arc<dyn Authenticator> = Arc::new(GroupAdder::new(Arc::new(credentials)));
-        if let Some(anonymous) = self.anonymous {
-            let members: Vec<Arc<dyn Authenticator>> = vec![main, Arc::new(anonymous)];
-            main = Arc::new(request_union(members, OnRejection::Stop));
-        }
-        let first: Arc<dyn Authenticator> = Arc::new(BearerToken::new(Arc::clone(&loopback)));
+        let credentials: Arc<dyn Authenticator> = Arc::new(GroupAdder::new(Arc::new(credentials)));
+        let anonymous = self.anonymous.map(|anonymous| Arc::new(anonymous) as _);
+        let requests = [credentials].into_iter().chain(anonymous).collect();
 
         let reviews: Vec<Arc<dyn TokenAuthenticator>> = vec![
             Arc::new(Insisting(loopback)),
             Arc::new(Insisting(Arc::new(GroupAdder::new(tokens)))),
         ];
         Ok(Chain {
-            requests: request_union(vec![first, main], OnRejection::Continue),
+            requests: request_union(requests, OnRejection::Stop),
             reviews: token_union(reviews),
             cache,
             api_audiences: self.api_audiences,
+            longest_token: self.longest_token,
             request_members,
             token_members,
         })

@@ -76,17 +76,18 @@ pub struct Verdict {
     /// The decision itself. When several authenticators refused, its rejection carries the
     /// aggregate text of all.
     pub outcome: Outcome,
-    /// Every distinct rejection behind an aggregate, flattened; empty when there is one or none.
-    pub rejections: Vec<Rejection>,
-    /// Warnings for the client that hold whatever the outcome is.
-    pub warnings: Vec<Cow<'static, str>>,
-    /// Audit annotations, key and value.
-    pub annotations: Vec<(&'static str, String)>,
     /// When the credential itself ends, where that is known. No cache keeps the verdict longer.
     pub good_until: Option<Timestamp>,
-    /// A header that gets this value, instead of all its lines, when the verdict is final: the way
-    /// in which a credential that shares its header with other things is taken out.
-    pub rewrite: Option<(HeaderName, HeaderValue)>,
+    /// What few verdicts have: they are handed on by value many times, so that size is time.
+    pub(crate) rarities: Option<Box<Rarities>>,
+}
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Rarities {
+    rejections: Vec<Rejection>,
+    warnings: Vec<Cow<'static, str>>,
+    annotations: Vec<(&'static str, String)>,
+    rewrite: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Verdict {
@@ -111,7 +112,30 @@ impl Verdict {
     /// The same verdict with one more warning for the client.
     #[must_use]
     pub fn with_warning(mut self, warning: impl Into<Cow<'static, str>>) -> Self {
-        self.warnings.push(warning.into());
+        self.rarities().warnings.push(warning.into());
+        self
+    }
+
+    /// The same verdict with these audit annotations, key and value, instead of those it had.
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: Vec<(&'static str, String)>) -> Self {
+        if !annotations.is_empty() || self.rarities.is_some() {
+            self.rarities().annotations = annotations;
+        }
+        self
+    }
+
+    /// The same verdict with a header that gets this value, instead of all its lines, when the verdict
+    /// is final: the way in which a credential that shares its header with other things is taken out.
+    #[must_use]
+    pub fn with_rewrite(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.rarities().rewrite = Some((name, value));
+        self
+    }
+
+    /// The same verdict with the rejections that it is an aggregate of.
+    pub(crate) fn with_rejections(mut self, rejections: Vec<Rejection>) -> Self {
+        self.rarities().rejections = rejections;
         self
     }
 
@@ -120,17 +144,70 @@ impl Verdict {
     pub fn is_authenticated(&self) -> bool {
         matches!(self.outcome, Outcome::Authenticated(_))
     }
+
+    /// Every distinct rejection behind an aggregate, flattened; empty when there is one or none.
+    #[must_use]
+    pub fn rejections(&self) -> &[Rejection] {
+        let rarities = self.rarities.as_deref();
+        rarities.map_or(&[], |rarities| &rarities.rejections)
+    }
+
+    /// Warnings for the client that hold whatever the outcome is.
+    #[must_use]
+    pub fn warnings(&self) -> &[Cow<'static, str>] {
+        let rarities = self.rarities.as_deref();
+        rarities.map_or(&[], |rarities| &rarities.warnings)
+    }
+
+    /// Audit annotations, key and value.
+    #[must_use]
+    pub fn annotations(&self) -> &[(&'static str, String)] {
+        let rarities = self.rarities.as_deref();
+        rarities.map_or(&[], |rarities| &rarities.annotations)
+    }
+
+    /// The header that [`Verdict::with_rewrite`] gave, and its value.
+    #[must_use]
+    pub fn rewrite(&self) -> Option<&(HeaderName, HeaderValue)> {
+        let rarities = self.rarities.as_deref();
+        rarities.and_then(|rarities| rarities.rewrite.as_ref())
+    }
+
+    pub(crate) fn take_rejections(&mut self) -> Vec<Rejection> {
+        let rarities = self.rarities.as_deref_mut();
+        rarities.map_or_else(Vec::new, |own| std::mem::take(&mut own.rejections))
+    }
+
+    pub(crate) fn take_warnings(&mut self) -> Vec<Cow<'static, str>> {
+        let rarities = self.rarities.as_deref_mut();
+        rarities.map_or_else(Vec::new, |own| std::mem::take(&mut own.warnings))
+    }
+
+    pub(crate) fn take_annotations(&mut self) -> Vec<(&'static str, String)> {
+        let rarities = self.rarities.as_deref_mut();
+        rarities.map_or_else(Vec::new, |own| std::mem::take(&mut own.annotations))
+    }
+
+    /// Puts `warnings` in front of those that there are.
+    pub(crate) fn warn_first(&mut self, mut warnings: Vec<Cow<'static, str>>) {
+        if !warnings.is_empty() {
+            let own = &mut self.rarities().warnings;
+            warnings.append(own);
+            *own = warnings;
+        }
+    }
+
+    fn rarities(&mut self) -> &mut Rarities {
+        self.rarities.get_or_insert_default()
+    }
 }
 
 impl From<Outcome> for Verdict {
     fn from(outcome: Outcome) -> Self {
         Self {
             outcome,
-            rejections: Vec::new(),
-            warnings: Vec::new(),
-            annotations: Vec::new(),
             good_until: None,
-            rewrite: None,
+            rarities: None,
         }
     }
 }

@@ -178,6 +178,10 @@ impl Authenticator for FrontProxy {
         "front-proxy"
     }
 
+    fn is_addressed(&self, request: &Request<'_>) -> bool {
+        request.peer_certificates.is_some()
+    }
+
     fn authenticate(&self, request: &Request<'_>) -> Decision {
         let Some(peer) = request.peer_certificates else {
             return Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent));

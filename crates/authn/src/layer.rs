@@ -362,21 +362,17 @@ impl Shared {
     fn judge(
         &self,
         parts: &mut Parts,
-        verdict: Verdict,
+        mut verdict: Verdict,
         started: Duration,
     ) -> Result<Mark, Box<Response<Full<Bytes>>>> {
         let took = self.clock.monotonic().saturating_sub(started);
-        let Verdict {
-            outcome,
-            rejections,
-            mut warnings,
-            annotations,
-            rewrite,
-            ..
-        } = verdict;
-        let (result, reason, rejections) = match outcome {
+        let mut warnings = verdict.take_warnings();
+        let annotations = verdict.take_annotations();
+        let rejections = verdict.take_rejections();
+        let rewrite = verdict.rewrite().cloned();
+        let (result, reason, rejections) = match verdict.outcome {
             Outcome::Authenticated(mut authenticated) => {
-                if serves(&authenticated.audiences, &self.audiences) {
+                if serves(authenticated.audiences(), &self.audiences) {
                     self.metrics.attempt(AttemptResult::Success, took);
                     self.metrics.user(UserLabel::of(&authenticated.user.name));
                     let user = &authenticated.user;
@@ -399,7 +395,7 @@ impl Shared {
                 }
                 let message = format!(
                     "unable to match the audience: {:?} , accepted: {:?}",
-                    authenticated.audiences,
+                    authenticated.audiences(),
                     self.audiences.as_slice()
                 );
                 let reason = Reason::TokenAudienceMismatch;

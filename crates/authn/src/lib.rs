@@ -60,11 +60,9 @@ pub use authenticator::{
     AudienceAgnostic, Authenticator, GroupAdder, OnRejection, TokenAuthenticator, Union,
     add_authenticated_group, aggregate,
 };
-pub use bearer::{BearerHeader, BearerToken, EXTRA_SPACE_WARNING};
+pub use bearer::{BearerHeader, BearerToken, EXTRA_SPACE_WARNING, LONGEST_TOKEN};
 pub use bootstrap_tokens::{BootstrapTokens, TokenRecords};
 pub use certificate::{ClientCertificates, PeerCertificates, UidPolicy};
-#[cfg(feature = "rustls")]
-pub use certificate::PossessionOnly;
 pub use chain::{Chain, ChainBuilder};
 pub use csv::{CsvError, CsvProblem};
 pub use decision::{Decision, Verdict};

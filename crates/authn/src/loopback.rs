@@ -29,6 +29,13 @@ impl LoopbackToken {
     }
 }
 
+impl LoopbackToken {
+    /// How long the token is: no secret.
+    pub(crate) fn length(&self) -> usize {
+        self.token.expose().len()
+    }
+}
+
 impl TokenAuthenticator for LoopbackToken {
     fn name(&self) -> &'static str {
         "loopback"

@@ -54,6 +54,19 @@ impl Audiences {
         self.requested().unwrap_or_default()
     }
 
+    /// [`Audiences::intersection`], without a copy where it is the whole list.
+    pub(crate) fn shared_with(&self, other: &Self) -> Arc<[String]> {
+        match &self.0 {
+            Some(own) if own.iter().all(|one| other.as_slice().contains(one)) => Arc::clone(own),
+            _ => self.intersection(other.as_slice()).into(),
+        }
+    }
+
+    /// The list itself.
+    pub(crate) fn shared(&self) -> Option<&Arc<[String]>> {
+        self.0.as_ref()
+    }
+
     /// Those of this list that are also in `other`, in this list's order, duplicates kept.
     #[must_use]
     pub fn intersection(&self, other: &[String]) -> Vec<String> {

@@ -48,8 +48,7 @@ impl ServiceAccountTokens {
             let authenticated = Authenticated::new(user).for_audiences(valid.audiences);
             let mut verdict = Verdict::authenticated(authenticated);
             verdict.good_until = valid.good_until;
-            verdict.annotations = valid.annotations;
-            verdict
+            verdict.with_annotations(valid.annotations)
         })
     }
 }

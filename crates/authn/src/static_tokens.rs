@@ -1,6 +1,6 @@
 //! Tokens from a file: `--token-auth-file`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -8,7 +8,7 @@ use burgee_identity::{Authenticated, Check, Reason, UserInfo};
 
 use crate::authenticator::add_authenticated_group;
 use crate::csv::Records;
-use crate::digest::{Digest, DigestKey};
+use crate::digest::{Digest, PrefixKey};
 use crate::{Audiences, Decision, Error, Reload, TokenAuthenticator, Verdict};
 
 /// Knows the tokens of a CSV file with the columns token, user name, uid and groups.
@@ -18,7 +18,7 @@ use crate::{Audiences, Decision, Error, Reload, TokenAuthenticator, Verdict};
 #[derive(Debug)]
 pub struct StaticTokens {
     path: String,
-    key: DigestKey,
+    key: PrefixKey,
     table: ArcSwap<Table>,
 }
 
@@ -27,8 +27,9 @@ struct Table {
     /// Of the file's bytes, to tell a change from none.
     content: Digest,
     users: HashMap<Digest, Arc<UserInfo>>,
-    /// How long tokens are that anyone has, so that no other has to be hashed. Lengths are no secret.
-    lengths: HashSet<usize>,
+    /// Whether anyone has a token of this length, so that no other has to be hashed. Lengths are no
+    /// secret.
+    lengths: Vec<bool>,
 }
 
 impl StaticTokens {
@@ -42,7 +43,7 @@ impl StaticTokens {
     /// When the content is no CSV or a record has less than three columns.
     pub fn new(path: impl Into<String>, content: &[u8]) -> Result<Self, Error> {
         let path = path.into();
-        let key = DigestKey::random()?;
+        let key = PrefixKey::random()?;
         let table = ArcSwap::from_pointee(read(&path, &key, content)?);
         Ok(Self { path, key, table })
     }
@@ -82,7 +83,7 @@ impl TokenAuthenticator for StaticTokens {
     fn authenticate(&self, token: &str, _audiences: &Audiences) -> Decision {
         let table = self.table.load();
         let unknown = Decision::Now(Verdict::no_opinion(Reason::TokenUnknown));
-        if !table.lengths.contains(&token.len()) {
+        if table.lengths.get(token.len()) != Some(&true) {
             return unknown;
         }
         match table.users.get(&self.key.digest(token.as_bytes())) {
@@ -108,8 +109,8 @@ impl TokenAuthenticator for StaticTokens {
     }
 }
 
-fn read(path: &str, key: &DigestKey, content: &[u8]) -> Result<Table, Error> {
-    let (mut users, mut lengths) = (HashMap::new(), HashSet::new());
+fn read(path: &str, key: &PrefixKey, content: &[u8]) -> Result<Table, Error> {
+    let (mut users, mut lengths) = (HashMap::new(), Vec::new());
     let text = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     for (index, record) in Records::new(text).enumerate() {
         let record = record.map_err(Error::TokenFileSyntax)?;
@@ -136,7 +137,11 @@ fn read(path: &str, key: &DigestKey, content: &[u8]) -> Result<Table, Error> {
         };
         let mut user = Arc::new(user);
         add_authenticated_group(&mut user);
-        lengths.insert(token.len());
+        let known = lengths.len().max(token.len() + 1);
+        lengths.resize(known, false);
+        if let Some(length) = lengths.get_mut(token.len()) {
+            *length = true;
+        }
         if users.insert(key.digest(token), user).is_some() {
             tracing::warn!(
                 "duplicate token has been found in token file '{path}', record number '{number}'"
@@ -179,7 +184,7 @@ mod tests {
         };
         match verdict.outcome {
             Outcome::Authenticated(yes) => {
-                assert!(yes.audiences.is_empty() && yes.user.extra.is_empty());
+                assert!(yes.audiences().is_empty() && yes.user.extra.is_empty());
                 Some((
                     yes.user.name.clone(),
                     yes.user.uid.clone(),

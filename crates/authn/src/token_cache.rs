@@ -1,5 +1,8 @@
 //! What was decided about a token a moment ago.
 
+mod recent;
+
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,9 +19,14 @@ use crate::{
     ActiveFetch, Audiences, CacheStatus, Decision, Error, FetchStatus, Metrics, TokenAuthenticator,
     Verdict,
 };
+use recent::Origin;
 
 /// How long a question to the delegate may take.
 const FETCH_LIMIT: Duration = Duration::from_secs(30);
+
+/// How many questions to the delegate may be on their way at once. Anybody can cause one with any
+/// token, so that a delegate which does not answer must not cost ever more memory.
+const FLIGHT_LIMIT: usize = 4096;
 
 /// How long a [`TokenCache`] remembers, and how much.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,13 +55,14 @@ impl Default for CachePolicy {
 /// Tokens are kept as keyed digests only. Rejections are not remembered. Callers that ask for the same
 /// token while the delegate waits for someone else share one question, which goes on when they leave;
 /// what the delegate decides from memory it is simply asked for by each. A delegate that panics
-/// rejects. Questions to delegates that answer later run as tasks of the Tokio runtime that the caller
+/// rejects, and beyond 4096 questions under way further ones are rejected unasked. Questions to delegates that answer later run as tasks of the Tokio runtime that the caller
 /// is in.
 #[derive(Clone, Debug)]
 pub struct TokenCache(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    id: u64,
     delegate: Arc<dyn TokenAuthenticator>,
     policy: CachePolicy,
     key: DigestKey,
@@ -103,7 +112,9 @@ impl TokenCache {
         clock: Arc<dyn Clock>,
         metrics: Arc<dyn Metrics>,
     ) -> Self {
+        static CACHES: AtomicU64 = AtomicU64::new(0);
         Self(Arc::new(Inner {
+            id: CACHES.fetch_add(1, Ordering::Relaxed),
             delegate,
             policy,
             key,
@@ -117,17 +128,15 @@ impl TokenCache {
 
     /// Forgets everything.
     pub fn clear(&self) {
-        self.0.generation.fetch_add(1, Ordering::SeqCst);
-        self.0.entries.clear();
+        self.0.invalidate(Cache::clear);
     }
 
     /// Forgets the tokens of users that are `gone`, such as those of a service account that was
     /// deleted. Questions that are on their way are not remembered.
     pub fn forget(&self, gone: impl Fn(&UserInfo) -> bool) {
-        self.0.generation.fetch_add(1, Ordering::SeqCst);
-        self.0
-            .entries
-            .retain(|_, entry| !entry.verdict.outcome.user().is_some_and(&gone));
+        self.0.invalidate(|entries| {
+            entries.retain(|_, entry| !entry.verdict.outcome.user().is_some_and(&gone));
+        });
     }
 }
 
@@ -141,7 +150,8 @@ impl TokenAuthenticator for TokenCache {
         let started = inner.clock.monotonic();
         let digest = entry_digest(&inner.key, token, audiences);
         if let Some(verdict) = inner.recall(&digest, started) {
-            let took = inner.clock.monotonic().saturating_sub(started);
+            // To read the clock again would take as long as the look-up did.
+            let took = Duration::ZERO;
             inner.metrics.token_cache_request(CacheStatus::Hit, took);
             return Decision::Now(verdict);
         }
@@ -163,22 +173,40 @@ impl TokenAuthenticator for TokenCache {
                 inner.settle(digest, generation, &verdict);
                 Decision::Now(finished(verdict))
             }
-            Decision::Later(answer) => {
-                let (flight, state) = inner.depart(digest, generation, answer);
-                Decision::Later(wait(Arc::clone(inner), flight, state)).map(finished)
-            }
+            Decision::Later(answer) => match inner.depart(digest, generation, answer) {
+                Some((flight, state)) => {
+                    Decision::Later(wait(Arc::clone(inner), flight, state)).map(finished)
+                }
+                None => Decision::Now(finished(overloaded())),
+            },
         }
     }
 }
 
 impl Inner {
     fn recall(&self, digest: &Digest, now: Duration) -> Option<Verdict> {
+        let origin = Origin {
+            cache: self.id,
+            generation: self.generation.load(Ordering::SeqCst),
+        };
+        if let Some(verdict) = recent::recall(origin, digest, now) {
+            return Some(verdict);
+        }
         let entry = self.entries.get(digest)?;
         if now < entry.until {
+            recent::note(origin, digest, &entry);
             return Some(entry.verdict);
         }
         self.entries.remove(digest);
         None
+    }
+
+    /// Removes entries. Counted before, so that no answer that is on its way is kept, and after, so that
+    /// no thread keeps what it took over meanwhile.
+    fn invalidate(&self, remove: impl FnOnce(&Cache<Digest, Entry>)) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        remove(&self.entries);
+        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     fn flight(&self, digest: &Digest, generation: u64) -> Option<Flight> {
@@ -197,18 +225,22 @@ impl Inner {
         .unwrap_or_else(|_| Decision::Now(panicked()))
     }
 
-    /// Lets `answer` run on its own, unless someone else's question for the same was quicker.
+    /// Lets `answer` run on its own, unless someone else's question for the same was quicker. Nothing
+    /// when too many are on their way.
     fn depart(
         self: &Arc<Self>,
         digest: Digest,
         generation: u64,
         answer: BoxFuture<'static, Verdict>,
-    ) -> (Flight, ActiveFetch) {
+    ) -> Option<(Flight, ActiveFetch)> {
         let mut flights = self.lock();
         if let Some((asked, flight)) = flights.get(&digest)
             && *asked == generation
         {
-            return (flight.clone(), ActiveFetch::Blocked);
+            return Some((flight.clone(), ActiveFetch::Blocked));
+        }
+        if flights.len() >= FLIGHT_LIMIT {
+            return None;
         }
         let inner = Arc::clone(self);
         // The task ends with its time limit at the latest, so nobody has to stop it.
@@ -235,7 +267,7 @@ impl Inner {
             .boxed()
             .shared();
         flights.insert(digest, (generation, flight.clone()));
-        (flight, ActiveFetch::InFlight)
+        Some((flight, ActiveFetch::InFlight))
     }
 
     /// Counts an answer of the delegate, and keeps it where the policy says so.
@@ -295,6 +327,13 @@ fn wait(inner: Arc<Inner>, flight: Flight, state: ActiveFetch) -> BoxFuture<'sta
     .boxed()
 }
 
+fn overloaded() -> Verdict {
+    Verdict::rejected(
+        Reason::AuthenticatorUnavailable,
+        "too many tokens are being looked up",
+    )
+}
+
 fn panicked() -> Verdict {
     Verdict::rejected(
         Reason::AuthenticatorFailed,
@@ -305,16 +344,29 @@ fn panicked() -> Verdict {
 /// The digest of a token and audiences. Lengths stand in front of every text, so that no two
 /// questions have the same bytes.
 fn entry_digest(key: &DigestKey, token: &str, audiences: &Audiences) -> Digest {
-    let audiences = audiences.as_slice();
-    let (token_length, count) = (length(token.len()), length(audiences.len()));
-    let lengths: Vec<[u8; 4]> = audiences.iter().map(|one| length(one.len())).collect();
-    let head = [&token_length[..], token.as_bytes(), &count];
-    let tail = lengths
-        .iter()
-        .zip(audiences)
-        .flat_map(|(length, one)| [&length[..], one.as_bytes()]);
-    key.digest_parts(head.into_iter().chain(tail))
+    thread_local! {
+        /// Hashing one text is quicker than hashing its parts one after the other.
+        static QUESTION: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    QUESTION.with_borrow_mut(|question| {
+        question.extend_from_slice(&length(token.len()));
+        question.extend_from_slice(token.as_bytes());
+        question.extend_from_slice(&length(audiences.as_slice().len()));
+        for one in audiences.as_slice() {
+            question.extend_from_slice(&length(one.len()));
+            question.extend_from_slice(one.as_bytes());
+        }
+        let digest = key.digest(question);
+        // The token does not stay behind, and nor does the room for an unusually long one.
+        question.fill(0);
+        question.clear();
+        question.shrink_to(LONG_QUESTION);
+        digest
+    })
 }
+
+/// How many bytes each thread keeps for the next question.
+const LONG_QUESTION: usize = 8 * 1024;
 
 /// A length in 32 bits. Longer texts do not come over HTTP, and share the last value.
 fn length(length: usize) -> [u8; 4] {

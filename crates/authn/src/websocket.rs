@@ -9,7 +9,7 @@ use burgee_identity::{Reason, Secret};
 use http::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderValue};
 
-use crate::bearer::judge;
+use crate::bearer::{LONGEST_TOKEN, judge};
 use crate::text::trim_white_space;
 use crate::{Authenticator, Decision, Request, TokenAuthenticator, Verdict};
 
@@ -22,19 +22,57 @@ pub const TOKEN_PROTOCOL_PREFIX: &str = "base64url.bearer.authorization.k8s.io."
 #[derive(Debug)]
 pub struct WebSocketToken {
     tokens: Arc<dyn TokenAuthenticator>,
+    longest: usize,
 }
 
 impl WebSocketToken {
     /// Judges with `tokens`.
     #[must_use]
     pub fn new(tokens: Arc<dyn TokenAuthenticator>) -> Self {
-        Self { tokens }
+        Self {
+            tokens,
+            longest: LONGEST_TOKEN,
+        }
+    }
+
+    /// Rejects tokens of more than `bytes`, decoded, without asking anyone, instead of those of more
+    /// than [`LONGEST_TOKEN`].
+    #[must_use]
+    pub fn longest_token(mut self, bytes: usize) -> Self {
+        self.longest = bytes;
+        self
+    }
+
+    /// Takes all tokens out of the subprotocols, whoever they are for. After success the layer takes
+    /// out the one that was judged; another stays when the request was let through because of some
+    /// other credential. A service that hands requests on to someone else calls this first.
+    pub fn remove_from(headers: &mut HeaderMap) {
+        let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+        let items = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        let (tokens, others): (Vec<&[u8]>, Vec<&[u8]>) = items
+            .map(trim_white_space)
+            .partition(|item| item.starts_with(TOKEN_PROTOCOL_PREFIX.as_bytes()));
+        if tokens.is_empty() {
+            return;
+        }
+        match HeaderValue::from_bytes(&others.join(&b',')) {
+            Ok(rest) if !others.is_empty() => {
+                headers.insert(SEC_WEBSOCKET_PROTOCOL, rest);
+            }
+            _ => {
+                headers.remove(SEC_WEBSOCKET_PROTOCOL);
+            }
+        }
     }
 }
 
 impl Authenticator for WebSocketToken {
     fn name(&self) -> &'static str {
         "websocket-token"
+    }
+
+    fn is_addressed(&self, request: &Request<'_>) -> bool {
+        request.headers.contains_key(UPGRADE)
     }
 
     fn authenticate(&self, request: &Request<'_>) -> Decision {
@@ -53,12 +91,15 @@ impl Authenticator for WebSocketToken {
             return Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent));
         }
         let rest = HeaderValue::from_bytes(&protocols.others.join(&b','));
-        judge(&*self.tokens, protocols.token.expose().as_bytes(), request).map(|mut verdict| {
-            if verdict.is_authenticated() {
-                // The items come from header values, so that they make one again.
-                verdict.rewrite = rest.ok().map(|rest| (SEC_WEBSOCKET_PROTOCOL, rest));
+        let token = protocols.token.expose().as_bytes();
+        judge(&*self.tokens, token, self.longest, request).map(|verdict| {
+            // The items come from header values, so that they make one again.
+            match rest {
+                Ok(rest) if verdict.is_authenticated() => {
+                    verdict.with_rewrite(SEC_WEBSOCKET_PROTOCOL, rest)
+                }
+                _ => verdict,
             }
-            verdict
         })
     }
 }
@@ -282,7 +323,7 @@ mod tests {
             );
             let rewrite =
                 expected.then(|| (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("v4")));
-            assert_eq!(verdict.rewrite, rewrite);
+            assert_eq!(verdict.rewrite(), rewrite.as_ref());
         }
     }
 
@@ -297,7 +338,7 @@ mod tests {
             verdict.outcome,
             burgee_identity::Outcome::rejected(Reason::TokenUnknown, "invalid bearer token")
         );
-        assert_eq!(verdict.rewrite, None);
+        assert_eq!(verdict.rewrite(), None);
     }
 
     proptest! {

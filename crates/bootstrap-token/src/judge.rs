@@ -268,7 +268,7 @@ mod tests {
         let expected = UserInfo::named("system:bootstrap:07401b")
             .with_groups([DEFAULT_GROUP, crate::NODE_GROUP]);
         assert_eq!(*authenticated.user, expected);
-        assert!(authenticated.audiences.is_empty());
+        assert!(authenticated.audiences().is_empty());
     }
 
     #[test]

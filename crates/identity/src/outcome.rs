@@ -52,9 +52,8 @@ impl Outcome {
 pub struct Authenticated {
     /// Who holds the credential. Shared, so that a cached identity is handed out without a copy.
     pub user: Arc<UserInfo>,
-    /// The requested audiences that the credential is good for, in requested order; empty when the
-    /// authenticator knows nothing of audiences.
-    pub audiences: Vec<String>,
+    /// Nothing when the authenticator knows nothing of audiences. Shared like the user.
+    audiences: Option<Arc<[String]>>,
     /// Warnings for the client, each sent as a `Warning: 299 - "…"` header.
     pub warnings: Vec<Cow<'static, str>>,
 }
@@ -65,16 +64,34 @@ impl Authenticated {
     pub fn new(user: impl Into<Arc<UserInfo>>) -> Self {
         Self {
             user: user.into(),
-            audiences: Vec::new(),
+            audiences: None,
             warnings: Vec::new(),
         }
     }
 
     /// The same identity, good for these audiences.
     #[must_use]
-    pub fn for_audiences(mut self, audiences: Vec<String>) -> Self {
-        self.audiences = audiences;
+    pub fn for_audiences(mut self, audiences: impl Into<Arc<[String]>>) -> Self {
+        self.audiences = Some(audiences.into()).filter(|audiences| !audiences.is_empty());
         self
+    }
+
+    /// A copy that shares nothing with this one. Threads that hand out copies of their own do not
+    /// wait for one another to count references.
+    #[must_use]
+    pub fn unshared(&self) -> Self {
+        Self {
+            user: Arc::new(UserInfo::clone(&self.user)),
+            audiences: self.audiences.as_deref().map(Arc::from),
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    /// The requested audiences that the credential is good for, in requested order; empty when the
+    /// authenticator knows nothing of audiences.
+    #[must_use]
+    pub fn audiences(&self) -> &[String] {
+        self.audiences.as_deref().unwrap_or_default()
     }
 }
 

@@ -265,7 +265,7 @@ fn a_front_proxy_is_believed_before_every_other_credential() {
         panic!()
     };
     assert_eq!(
-        (&*fido.user.name, &*fido.user.groups, &*fido.audiences),
+        (&*fido.user.name, &*fido.user.groups, fido.audiences()),
         (
             "fido",
             &["system:authenticated".to_owned()][..],
@@ -309,11 +309,11 @@ fn a_token_behind_two_spaces_is_anonymous_with_a_warning() {
     assert_eq!(summary(&verdict), Ok("system:anonymous".to_owned()));
     assert!(
         verdict
-            .warnings
+            .warnings()
             .iter()
             .all(|warning| warning == crate::EXTRA_SPACE_WARNING)
     );
-    assert!(!verdict.warnings.is_empty());
+    assert!(!verdict.warnings().is_empty());
 }
 
 async fn review(token: &str, audiences: &[&str]) -> Result<Value, (u16, String)> {

@@ -154,7 +154,7 @@ impl<'a> Explanation<'a> {
         });
     }
 
-    fn add(&mut self, name: &str, verdict: Verdict, checks: Vec<Check>, secrets: &Secrets<'_>) {
+    fn add(&mut self, name: &str, mut verdict: Verdict, checks: Vec<Check>, secrets: &Secrets<'_>) {
         let verified = checks
             .iter()
             .any(|check| check.name == "signature" && check.result == CheckResult::Passed);
@@ -171,16 +171,17 @@ impl<'a> Explanation<'a> {
             reason.code().clone_into(&mut outcome.reason);
             reason.advice().clone_into(&mut outcome.advice);
         };
+        let rejections = verdict.take_rejections();
         match verdict.outcome {
-            Outcome::Authenticated(mut good) if serves(&good.audiences, self.audiences) => {
+            Outcome::Authenticated(mut good) if serves(good.audiences(), self.audiences) => {
                 add_authenticated_group(&mut good.user);
                 "Authenticated".clone_into(&mut outcome.result);
+                outcome.audiences = good.audiences().to_vec();
                 let user: UserInfo = Arc::unwrap_or_clone(good.user);
                 outcome.user = Some(user.clone());
-                outcome.audiences.clone_from(&good.audiences);
                 self.status.authenticated = true;
                 self.status.user = Some(user);
-                self.status.audiences = good.audiences;
+                self.status.audiences.clone_from(&outcome.audiences);
             }
             // The filter in front of the service would refuse it.
             Outcome::Authenticated(_) => {
@@ -202,10 +203,10 @@ impl<'a> Explanation<'a> {
                 "Rejected".clone_into(&mut outcome.result);
                 refuse(&mut outcome, rejection.reason);
                 outcome.message = secrets.conceal(&rejection.message);
-                let all = if verdict.rejections.is_empty() {
+                let all = if rejections.is_empty() {
                     vec![rejection]
                 } else {
-                    verdict.rejections
+                    rejections
                 };
                 let concealed = all.into_iter().map(|rejection| {
                     Rejection::new(rejection.reason, secrets.conceal(&rejection.message))

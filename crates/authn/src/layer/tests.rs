@@ -73,7 +73,7 @@ async fn the_service_finds_who_it_is_and_no_credential() {
     let seen = seen.unwrap();
     let caller = seen.extensions.get::<Authenticated>().unwrap();
     assert_eq!(
-        (&*caller.user.name, caller.audiences.as_slice()),
+        (&*caller.user.name, caller.audiences()),
         ("jane", &[AUDIENCE.to_owned()][..])
     );
     assert!(!seen.headers.contains_key(AUTHORIZATION));
@@ -268,7 +268,7 @@ async fn http2_connections_of_those_who_are_exempt_stay_open() {
 #[tokio::test]
 async fn an_identity_for_other_audiences_is_refused_and_one_without_is_not() {
     for (audiences, status) in [(vec![], 200), (vec![AUDIENCE], 200), (vec!["vault"], 401)] {
-        let audiences = audiences.into_iter().map(str::to_owned).collect();
+        let audiences: Vec<String> = audiences.into_iter().map(str::to_owned).collect();
         let user = Authenticated::new(UserInfo::named("jane")).for_audiences(audiences);
         let fixed = Arc::new(Fixed::now(Outcome::Authenticated(user)));
         let (response, _) = call(&layer(fixed), get("/")).await;
@@ -362,9 +362,8 @@ async fn annotations_reach_the_service() {
 
         fn authenticate(&self, _request: &Request<'_>) -> Decision {
             let user = Authenticated::new(UserInfo::named("jane"));
-            let mut verdict = Verdict::authenticated(user);
-            verdict.annotations.push(("key", "value".to_owned()));
-            Decision::Now(verdict)
+            let annotations = vec![("key", "value".to_owned())];
+            Decision::Now(Verdict::authenticated(user).with_annotations(annotations))
         }
     }
 

@@ -319,6 +319,76 @@ async fn a_question_takes_thirty_seconds_at_most() {
     assert_eq!(rejection.message, "context deadline exceeded");
 }
 
+#[tokio::test]
+async fn a_delegate_that_does_not_answer_is_not_asked_without_limit() {
+    let gate = Arc::new(Semaphore::new(0));
+    let subject = Subject::new(Delegate::behind(&gate, jane()));
+    let waiting: Vec<_> = (0..FLIGHT_LIMIT)
+        .map(|number| subject.ask(&number.to_string()))
+        .collect();
+    let Decision::Now(verdict) = subject.ask("one more") else {
+        panic!("asked without limit")
+    };
+    assert_eq!(
+        verdict.outcome.reason(),
+        Some(Reason::AuthenticatorUnavailable)
+    );
+    gate.add_permits(FLIGHT_LIMIT + 1);
+    let answers = futures_util::future::join_all(waiting.into_iter().map(Decision::resolve));
+    assert!(answers.await.iter().all(Verdict::is_authenticated));
+    assert_eq!(subject.ask("one more").resolve().await.outcome, jane());
+}
+
+#[tokio::test]
+async fn annotations_and_warnings_are_repeated_with_the_identity() {
+    #[derive(Debug)]
+    struct Annotating;
+
+    impl TokenAuthenticator for Annotating {
+        fn name(&self) -> &'static str {
+            "annotating"
+        }
+
+        fn authenticate(&self, _token: &str, _audiences: &Audiences) -> Decision {
+            let verdict = Verdict::from(jane()).with_warning("careful");
+            Decision::Now(verdict.with_annotations(vec![("key", "value".to_owned())]))
+        }
+    }
+
+    let clock = Arc::new(SettableClock::at(jiff::Timestamp::UNIX_EPOCH));
+    let policy = CachePolicy::default();
+    let cache = TokenCache::new(Arc::new(Annotating), policy, clock, Arc::new(NoMetrics)).unwrap();
+    // From the delegate, from the shared entry twice, and from the thread's own.
+    for _ in 0..4 {
+        let verdict = cache.authenticate("t", &Audiences::ANY).resolve().await;
+        assert_eq!(verdict.warnings(), ["careful"]);
+        assert_eq!(verdict.annotations(), [("key", "value".to_owned())]);
+    }
+}
+
+#[test]
+fn what_is_gone_is_forgotten_by_every_thread() {
+    let subject = Subject::new(Delegate::now(jane()));
+    let gate = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        let asking = || {
+            for _ in 0..3 {
+                subject.outcome("t");
+            }
+            gate.wait();
+            gate.wait();
+            subject.outcome("t");
+        };
+        scope.spawn(asking);
+        gate.wait();
+        let before = subject.delegate.asked();
+        subject.cache.forget(|user| user.name == "jane");
+        gate.wait();
+        assert_eq!(before, 1);
+    });
+    assert_eq!(subject.delegate.asked(), 2);
+}
+
 #[derive(Debug, Default)]
 struct Recorder(Mutex<Vec<String>>);
 
