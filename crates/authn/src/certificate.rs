@@ -2,6 +2,8 @@
 
 mod bundle;
 mod peer;
+#[cfg(feature = "rustls")]
+mod possession;
 mod revocation;
 mod subject;
 mod time;
@@ -18,6 +20,8 @@ use crate::{Authenticator, Decision, Error, Metrics, Reload, Request, Verdict};
 
 pub(crate) use bundle::CaBundle;
 pub use peer::PeerCertificates;
+#[cfg(feature = "rustls")]
+pub use possession::PossessionOnly;
 pub(crate) use subject::common_name;
 pub(crate) use verifier::ChainVerifier;
 

@@ -62,6 +62,8 @@ pub use authenticator::{
 };
 pub use bearer::{BearerHeader, BearerToken, EXTRA_SPACE_WARNING, LONGEST_TOKEN};
 pub use bootstrap_tokens::{BootstrapTokens, TokenRecords};
+#[cfg(feature = "rustls")]
+pub use certificate::PossessionOnly;
 pub use certificate::{ClientCertificates, PeerCertificates, UidPolicy};
 pub use chain::{Chain, ChainBuilder};
 pub use csv::{CsvError, CsvProblem};
