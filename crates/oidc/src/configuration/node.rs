@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use burgee_wire::decode::{self as json, Problem};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 use serde_saphyr::options::DuplicateKeyPolicy;
@@ -16,7 +17,7 @@ const MAX_DEPTH: usize = 32;
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) value: Value,
-    /// Counted from 1; JSON has none.
+    /// Counted from 1.
     pub(super) line: Option<u64>,
 }
 
@@ -30,6 +31,30 @@ pub(super) enum Value {
     String(String),
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
+}
+
+impl From<serde_json::Value> for Node {
+    fn from(json: serde_json::Value) -> Self {
+        let member = |(name, value): (String, serde_json::Value)| {
+            let key = Key { name, line: None };
+            (key, value.into())
+        };
+        Self {
+            value: match json {
+                serde_json::Value::Null => Value::Null,
+                serde_json::Value::Bool(flag) => Value::Bool(flag),
+                serde_json::Value::Number(_) => Value::Number,
+                serde_json::Value::String(text) => Value::String(text),
+                serde_json::Value::Array(items) => {
+                    Value::List(items.into_iter().map(Into::into).collect())
+                }
+                serde_json::Value::Object(members) => {
+                    Value::Map(members.into_iter().map(member).collect())
+                }
+            },
+            line: None,
+        }
+    }
 }
 
 impl Value {
@@ -70,6 +95,25 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Node, ParseError> {
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|error| ParseError::Syntax(format!("the file is not UTF-8: {error}")))?;
+    parse_yaml(text).or_else(|error| {
+        let is_braced = text.trim_start().starts_with('{');
+        match (error, json::parse(bytes)) {
+            // YAML refuses some characters that JSON allows.
+            (ParseError::Syntax(_), Ok((value, problems))) if is_braced => match problems.first() {
+                None => Ok(value.into()),
+                Some(Problem::Duplicate(path) | Problem::Unknown(path)) => {
+                    Err(ParseError::Duplicate {
+                        key: path.clone(),
+                        line: None,
+                    })
+                }
+            },
+            (error, _) => Err(error),
+        }
+    })
+}
+
+fn parse_yaml(text: &str) -> Result<Node, ParseError> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             flow_nesting_limit: MAX_DEPTH,
@@ -187,7 +231,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
+
+    use super::{Value, *};
 
     /// The tree in one line: values with the lines where they differ from the one above.
     fn shown(node: &Node) -> String {
@@ -270,6 +316,39 @@ mod tests {
                 panic!("{text}");
             };
             assert_eq!((key.as_str(), line.unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn json_with_what_yaml_refuses_is_read_as_well() {
+        let node = parse(b"{\"a\": \"\x7f\", \"b\": {\"c\": [1, true, null]}}").unwrap();
+        let Value::Map(members) = node.value else {
+            panic!("an object");
+        };
+        let values: Vec<_> = members
+            .iter()
+            .map(|(key, node)| (&key.name, &node.value))
+            .collect();
+        assert!(
+            matches!(values.as_slice(), [(a, Value::String(text)), (b, Value::Map(_))]
+                if *a == "a" && text == "\u{7f}" && *b == "b")
+        );
+        let error = parse(b"{\"a\": \"\x7f\", \"b\": {\"c\": 1, \"c\": 2}}").unwrap_err();
+        assert!(matches!(error, ParseError::Duplicate { key, line: None } if key == "b.c"));
+    }
+
+    proptest! {
+        #[test]
+        fn json_texts_are_what_they_are(text in ".*", key in ".{1,64}") {
+            let json = serde_json::json!({key.clone(): [text.clone()]});
+            let Value::Map(members) = parse(json.to_string().as_bytes()).unwrap().value else {
+                panic!("an object");
+            };
+            prop_assert_eq!(&members[0].0.name, &key);
+            let Value::List(items) = &members[0].1.value else {
+                panic!("a list");
+            };
+            prop_assert!(matches!(&items[0].value, Value::String(read) if *read == text));
         }
     }
 
