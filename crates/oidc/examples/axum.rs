@@ -26,7 +26,8 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 fn authentication(clients: &[u8], tokens: &[u8], issuers: &[u8]) -> Outcome<AuthenticationLayer> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let issuers = AuthenticationConfiguration::load("issuers", issuers, &Rules::default())?;
-    let jwt = JwtAuthenticators::start(issuers.jwt, clock.clone(), Arc::new(burgee_oidc::NoMetrics))?;
+    let jwt =
+        JwtAuthenticators::start(issuers.jwt, clock.clone(), Arc::new(burgee_oidc::NoMetrics))?;
     let (uid, metrics) = (UidPolicy::FromSubject, Arc::new(NoMetrics));
     let certificates = ClientCertificates::new("clients", uid, clock.clone(), metrics.clone())?;
     certificates.reload(clients)?;
@@ -36,14 +37,20 @@ fn authentication(clients: &[u8], tokens: &[u8], issuers: &[u8]) -> Outcome<Auth
         .jwt(Arc::new(jwt))
         .anonymous(Anonymous::on_paths(["/healthz"]))
         .build(clock.clone(), metrics)?;
-    Ok(AuthenticationLayer::new(Arc::new(chain), ["https://localhost:8443"], clock))
+    Ok(AuthenticationLayer::new(
+        Arc::new(chain),
+        ["https://localhost:8443"],
+        clock,
+    ))
 }
 
 /// What they find.
 fn service(authentication: AuthenticationLayer) -> Router {
     let hello = async |Extension(caller): Extension<Authenticated>| format!("{:?}\n", caller.user);
     let healthz = async || "ok\n";
-    let routes = Router::new().route("/", get(hello)).route("/healthz", get(healthz));
+    let routes = Router::new()
+        .route("/", get(hello))
+        .route("/healthz", get(healthz));
     routes.layer(authentication)
 }
 
@@ -52,7 +59,9 @@ async fn main() -> Outcome<()> {
     let files = std::env::args_os().skip(1).map(std::fs::read);
     let files = files.collect::<Result<Vec<_>, _>>()?;
     let [certificate, key, clients, tokens, issuers] = files.as_slice() else {
-        return Err("expected: CERTIFICATE KEY CLIENT-CA TOKENS AUTHENTICATION-CONFIGURATION".into());
+        return Err(
+            "expected: CERTIFICATE KEY CLIENT-CA TOKENS AUTHENTICATION-CONFIGURATION".into(),
+        );
     };
     let service = service(authentication(clients, tokens, issuers)?);
 
@@ -68,12 +77,16 @@ async fn main() -> Outcome<()> {
         let (stream, _) = listener.accept().await?;
         let (acceptor, service) = (acceptor.clone(), service.clone());
         tokio::spawn(async move {
-            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let Ok(stream) = acceptor.accept(stream).await else {
+                return;
+            };
             let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
             let peer = PeerCertificates::new(shown.iter().map(|one| one.clone().into_owned()));
             let service = TowerToHyperService::new(service.layer(Extension(peer)));
             let connection = auto::Builder::new(TokioExecutor::new());
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+            let _ = connection
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
