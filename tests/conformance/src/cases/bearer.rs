@@ -3,10 +3,36 @@
 use std::io::Write as _;
 
 use burgee_testkit::Client;
+use bytes::Bytes;
+use http_body_util::Full;
+use serde_json::json;
 
-use crate::support::{Expect as _, Robot, Who, heard, receive, request, send, upstream_only, who};
+use crate::support::{
+    Expect as _, Robot, WHO_AM_I, Who, heard, http2, receive, request, runtime, send,
+    upstream_only, who,
+};
 
 const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, and is ignored\"";
+
+/// The codes of answers over HTTP/2 to `GET /api` with these lines of `Authorization`, each on a
+/// connection of its own.
+fn over_http_2(client: &Client, lines: &[&[&str]]) -> Vec<u16> {
+    runtime().block_on(async {
+        let mut codes = Vec::new();
+        for values in lines {
+            let (mut sender, connection) = http2(client).await;
+            let mut request = http::Request::get(format!("https://{}/api", client.address()));
+            for value in *values {
+                request = request.header("Authorization", *value);
+            }
+            let request = request.body(Full::new(Bytes::new())).unwrap();
+            let answer = sender.send_request(request).await.unwrap();
+            codes.push(answer.status().as_u16());
+            connection.abort();
+        }
+        codes
+    })
+}
 
 /// The values of all `Warning` headers.
 fn warnings(fields: &[(String, String)]) -> Vec<&str> {
@@ -174,6 +200,24 @@ fn of_several_authorization_lines_the_first_counts() {
 }
 
 #[test]
+fn http_2_makes_no_difference() {
+    let robot = Robot::begin();
+    let good = format!("Bearer {}", robot.token);
+    let lines: [&[&str]; 8] = [
+        &[&good],
+        &[&good, "Bearer garbage"],
+        &["Bearer garbage", &good],
+        &["Basic YTpi", &good],
+        &["Bearer  two"],
+        &["Bearer garbage"],
+        &[&good, &good],
+        &[],
+    ];
+    let codes = over_http_2(&robot.client, &lines);
+    assert_eq!(codes, [200, 200, 401, 403, 403, 401, 200, 403]);
+}
+
+#[test]
 fn a_token_anywhere_else_is_no_credential() {
     let robot = Robot::begin();
     let token = &robot.token;
@@ -283,8 +327,7 @@ fn a_header_that_goes_on_in_the_next_line_is_400() {
 fn who_has_shown_who_they_are_is_not_asked_for_a_token() {
     let robot = Robot::begin();
     let admin: &Client = &robot.case.client;
-    let Who::User(name) = Who::of(admin.post(crate::support::WHO_AM_I, &serde_json::json!({})))
-    else {
+    let Who::User(name) = Who::of(admin.post(WHO_AM_I, &json!({}))) else {
         panic!("an administrator is a user");
     };
     assert_ne!(name, robot.name);
@@ -298,7 +341,7 @@ fn who_has_shown_who_they_are_is_not_asked_for_a_token() {
             ("Authorization", value.as_str()),
             ("Content-Type", "application/json"),
         ];
-        let answer = admin.send("POST", crate::support::WHO_AM_I, &headers, b"{}");
+        let answer = admin.send("POST", WHO_AM_I, &headers, b"{}");
         assert_eq!(Who::of(answer), Who::User(name.clone()), "{value}");
     }
     // A blank too many is told all the same.

@@ -143,6 +143,7 @@ fn a_name_that_only_begins_like_a_service_account_s_is_a_user_s() {
         "system:serviceaccount:a:b:c",
         "system:serviceaccount::b",
         "system:serviceaccount:A:b",
+        "system:serviceaccount:a.b:c",
         "system:serviceaccount:a:B_b",
         "system:ServiceAccount:a:b",
     ] {
@@ -334,4 +335,12 @@ fn even_to_act_as_oneself_has_to_be_allowed() {
     let robot = Robot::begin();
     let answer = ask(&itself(&robot), &[("Impersonate-User", &robot.name)]);
     says(&answer.refused(403, "Forbidden"), " cannot impersonate");
+}
+
+#[test]
+fn a_header_without_a_value_names_nobody() {
+    let case = Case::begin();
+    let mine = acting(&case, &[]);
+    assert_eq!(acting(&case, &[("Impersonate-User", "")]), mine);
+    assert_eq!(acting(&case, &[("Impersonate-Uid", "")]), mine);
 }

@@ -80,11 +80,6 @@ fn it_is_indented_for_who_wants_to_read_it() {
     ] {
         let agent = [("User-Agent", agent)];
         assert_eq!(refused("/api", &agent).text(), INDENTED, "{agent:?}");
-        assert_eq!(
-            refused("/api?pretty=", &agent).text(),
-            INDENTED,
-            "{agent:?}"
-        );
         for query in ["pretty=false", "pretty=0", "pretty=no"] {
             let answer = refused(&format!("/api?{query}"), &agent);
             assert_eq!(answer.text(), COMPACT, "{query} {agent:?}");
@@ -93,6 +88,34 @@ fn it_is_indented_for_who_wants_to_read_it() {
     for agent in ["kubectl/v1.37.1", "Curl/8", "Mozilla/4.0", "my curl"] {
         let agent = [("User-Agent", agent)];
         assert_eq!(refused("/api", &agent).text(), COMPACT, "{agent:?}");
+    }
+}
+
+#[test]
+fn it_is_yaml_for_who_accepts_that() {
+    let answer = refused("/api", &[("Accept", "application/yaml")]);
+    assert_eq!(answer.headers["content-type"], "application/yaml");
+    let lines = [
+        "apiVersion: v1",
+        "code: 401",
+        "kind: Status",
+        "message: Unauthorized",
+        "metadata: {}",
+        "reason: Unauthorized",
+        "status: Failure",
+        "",
+    ];
+    assert_eq!(answer.text(), lines.join("\n"));
+    let either = [("Accept", "application/json;q=0.1, application/yaml;q=0.9")];
+    assert_eq!(refused("/api", &either).status, 401);
+}
+
+#[test]
+fn it_stays_401_for_who_accepts_nothing() {
+    for accept in ["image/png", "application/xml", "text/html;q=0.9"] {
+        let answer = refused("/api", &[("Accept", accept)]);
+        assert_eq!(answer.text(), INDENTED, "{accept}");
+        assert_eq!(answer.headers["content-type"], "application/json");
     }
 }
 
