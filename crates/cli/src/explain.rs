@@ -144,7 +144,8 @@ impl Arguments {
         if subject::holds_certificate(&text) {
             return Subject::certificate(&text);
         }
-        Ok(Subject::Token(text))
+        // Whatever writes files ends them with a line's end, and all who read tokens from them know.
+        Ok(Subject::Token(text.trim_end().to_owned()))
     }
 
     /// The server to ask, or why none is.

@@ -7,19 +7,27 @@ use serde_json::Value;
 
 /// What looks like an accident, a sentence for each. None repeats any of the text.
 pub(super) fn remarks(text: &str) -> Vec<String> {
+    let mut remarks: Vec<String> = damages(text.trim())
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    if text.trim().len() != text.len() && !text.trim().is_empty() {
+        remarks.push("There is white space around it, such as a line's end.".to_owned());
+    }
+    remarks
+}
+
+/// The accidents after which a text is no token any more.
+pub(super) fn damages(inner: &str) -> Vec<&'static str> {
     let mut remarks = Vec::new();
-    let mut add = |remark: &str| remarks.push(remark.to_owned());
-    if text.len() > MAX_TOKEN_LEN {
+    let mut add = |remark| remarks.push(remark);
+    if inner.len() > MAX_TOKEN_LEN {
         add("It is longer than any token may be.");
         return remarks;
     }
-    let inner = text.trim();
     if inner.is_empty() {
         add("It is empty.");
         return remarks;
-    }
-    if inner.len() != text.len() {
-        add("There is white space around it, such as a line's end.");
     }
     if inner.starts_with("-----BEGIN ") {
         add("It is a PEM block, not a token; a certificate is explained as a certificate.");

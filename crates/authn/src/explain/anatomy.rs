@@ -8,7 +8,7 @@ use burgee_wire::explanation::{CheckOutcome, CredentialAnatomy, TimeAnatomy};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::accidents::remarks;
+use super::accidents::{damages, remarks};
 use super::conceal::{Secrets, concealed};
 
 /// How far clocks may be apart, where a rule gives leeway.
@@ -43,6 +43,9 @@ pub fn anatomy(token: &str, now: Timestamp) -> CredentialAnatomy {
         anatomy.token_id = token.id().to_string();
     } else if let Some(web_token) = WebToken::read(token) {
         web_token.describe(token, now, &mut anatomy);
+    } else if let Some(damage) = damages(token).first() {
+        let check = Check::failed("form", Reason::CredentialMalformed, *damage);
+        anatomy.checks.push(check.into());
     }
     anatomy
 }
@@ -438,6 +441,20 @@ mod tests {
             assert!(!format!("{says:?}").contains(secret));
         }
         assert_eq!(anatomy("07401b.f395accd246ae52d", now()).token_id, "07401b");
+    }
+
+    #[test]
+    fn what_cannot_be_a_token_any_more_fails_and_what_says_nothing_does_not() {
+        let twice = token(&json!({"alg": "ES256"}), &json!({}));
+        let twice = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, twice);
+        for (text, expected) in [
+            ("opaque-token", 0),
+            ("opaque-token\n", 0),
+            ("Bearer opaque", 1),
+            (twice.as_str(), 1),
+        ] {
+            assert_eq!(failures(&anatomy(text, now())).len(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -58,7 +58,17 @@ pub(super) fn text(explained: &Explained, subject: &Subject) -> String {
     match (status.authenticated, status.reason.as_str()) {
         (true, _) => text.line(0, "Accepted."),
         (false, "") if matches!(source, Source::Alone(_)) => {
-            text.line(0, "Nothing is wrong with what it says.");
+            let kind = status
+                .credential
+                .as_ref()
+                .map(|credential| &*credential.kind);
+            text.line(
+                0,
+                match kind {
+                    Some("Opaque") => "It says nothing by itself.",
+                    _ => "Nothing is wrong with what it says.",
+                },
+            );
         }
         (false, "") => text.line(0, "Refused."),
         (false, reason) => text.line(0, &format!("Refused: {reason}")),
