@@ -1,5 +1,8 @@
 //! No credential is seen anywhere: not in the most talkative log, not in metrics, not in errors.
 
+use std::sync::Mutex;
+use std::thread;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use burgee_testkit::{Answer, Authority, Backend, Client, Response, Server, burgee, run};
@@ -224,7 +227,7 @@ fn tokens(setup: &Setup) -> Vec<(String, String)> {
     tokens
 }
 
-/// Keeps what the server answered. What a token's own reviewer sent is the reviewer's.
+/// Looks at an answer. What a token's own reviewer sent is the reviewer's.
 #[track_caller]
 fn check(secrets: &Secrets, place: &str, answer: &Response) {
     let text = match serde_json::from_slice::<Value>(&answer.body) {
@@ -283,14 +286,25 @@ fn no_credential_is_seen_anywhere() {
     kubectl
         .run("create secret generic a --from-literal=k=tell-nobody-of-this")
         .ok();
-    std::thread::scope(|scope| {
-        let (secrets, admin, nobody) = (&secrets, &admin, &nobody);
+    let (secrets, admin, nobody) = (&secrets, &admin, &nobody);
+    let refused = Mutex::new(Vec::new());
+    let look = |place: &str, answer: &Response| {
+        check(secrets, place, answer);
+        if answer.status == 401 {
+            refused
+                .lock()
+                .unwrap()
+                .push(answer.headers["audit-id"].clone());
+        }
+    };
+    let look = &look;
+    thread::scope(|scope| {
         for (what, token) in &tokens {
             // All at once, because some of them keep one waiting.
             let send = |client: Client, method: &'static str, path: String, body: String| {
                 scope.spawn(move || {
                     let answer = client.send(method, &path, &[], body.as_bytes());
-                    check(secrets, &format!("{method} {path} with {what}"), &answer);
+                    look(&format!("{method} {path} with {what}"), &answer);
                 });
             };
             let holder = bearer(server, token);
@@ -334,11 +348,7 @@ fn no_credential_is_seen_anywhere() {
             ] {
                 scope.spawn(move || {
                     let answer = with_headers(nobody, headers.as_bytes());
-                    check(
-                        secrets,
-                        &format!("an answer to headers with {what}"),
-                        &answer,
-                    );
+                    look(&format!("an answer to headers with {what}"), &answer);
                 });
             }
             // Over HTTP/2, and what kubectl prints of it.
@@ -353,10 +363,22 @@ fn no_credential_is_seen_anywhere() {
             scope.spawn(move || {
                 let client = client(server, certificate.credential());
                 let answer = client.send("GET", "/api", &[("X-Remote-User", "jane")], b"");
-                check(secrets, "an answer to a certificate", &answer);
+                look("an answer to a certificate", &answer);
             });
         }
     });
+    // What is remembered of refusals, for those who may ask.
+    let remembered = |audit_id: &str| {
+        let answer = admin.post(EXPLANATIONS, &json!({"spec": {"auditID": audit_id}}));
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        check(secrets, "what is remembered of a refusal", &answer);
+        !answer.json()["status"]["refusals"]
+            .as_array()
+            .is_none_or(Vec::is_empty)
+    };
+    let refused = refused.lock().unwrap();
+    assert!(refused.iter().filter(|id| remembered(id)).count() > 10);
+
     let metrics = admin.get("/metrics").text();
     assert!(metrics.contains("authentication_attempts"), "{metrics}");
     secrets.are_not_in("/metrics", &metrics);

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use burgee_testkit::{Server, claims, eventually};
+use burgee_testkit::{Server, burgee, claims, eventually, run_with_input};
 use serde_json::{Value, json};
 
 use super::provider::{DISTRIBUTED, ES256, PS256, Provider, RS256};
@@ -495,4 +495,48 @@ fn groups_that_are_elsewhere_are_fetched_and_verified() {
     let nowhere = token(json!({"_claim_names": {"groups": "b"}, "_claim_sources": {}}));
     says(&refusal(&server, &nowhere), "oidc: source does not exist");
     assert_eq!(provider.count("distributed"), asked);
+}
+
+#[test]
+fn all_that_is_wrong_with_a_token_is_explained() {
+    let (provider, files) = (Provider::start(), Files::new());
+    let server = server(&provider, &files, prefixed("oidc:"));
+    let explain = |token: &str| {
+        let mut command = burgee();
+        command
+            .args(["explain", "--output=json", "-", "--kubeconfig"])
+            .arg(server.kubeconfig());
+        let output = run_with_input(&mut command, token);
+        let (_, signature) = token.rsplit_once('.').unwrap();
+        assert!(!output.stdout.contains(signature), "{}", output.stdout);
+        let explanation: Value = serde_json::from_str(&output.stdout).unwrap();
+        (output.code, explanation["status"].clone())
+    };
+    let (code, status) = explain(&provider.id_token(ES256, json!({"sub": "jane"})));
+    assert_eq!((code, &status["authenticated"]), (0, &json!(true)));
+    assert_eq!(status["user"]["username"], "oidc:jane");
+
+    // The key that signed it is known, and both of its faults are told.
+    let bad = provider.access_token(RS256, json!({"sub": "jane", "exp": 1, "aud": "other"}));
+    let (code, status) = explain(&bad);
+    assert_eq!(code, 1);
+    says(
+        status["error"].as_str().unwrap(),
+        "oidc: verify token: oidc: token is expired",
+    );
+    let checks = |result: &str| {
+        let authenticators = status["authenticators"].as_array().unwrap().iter();
+        let checks = authenticators.flat_map(|one| one["checks"].as_array().into_iter().flatten());
+        let checks = checks.filter(|check| check["result"] == result);
+        let names = checks.map(|check| check["name"].as_str().unwrap());
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (result, name) in [
+        ("Failed", "expiry"),
+        ("Failed", "audience"),
+        ("Passed", "signature"),
+    ] {
+        let checks = checks(result);
+        assert!(checks.iter().any(|check| check == name), "{name}: {status}");
+    }
 }
