@@ -27,8 +27,8 @@ pub enum EvaluationError {
     /// An integer was divided by zero.
     #[error("division by zero")]
     DivisionByZero,
-    /// A map literal names the same key twice.
-    #[error("Failed with repeated key: {0}")]
+    /// A loop that builds a map comes to the same key twice.
+    #[error("insert failed: key {0} already exists")]
     DuplicateKey(String),
     /// A function refused its arguments, for the reason given.
     #[error("{0}")]

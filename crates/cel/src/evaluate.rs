@@ -209,15 +209,16 @@ impl<'e> Evaluation<'e> {
             };
             let key = self.value(&entry.key)?;
             let key = Key::of(&key).ok_or(EvaluationError::NoSuchOverload)?;
-            let mut value = self.value(&entry.value)?;
-            if entry.optional {
-                match value {
-                    CelValue::Optional(Some(inner)) => value = (*inner).clone(),
-                    CelValue::Optional(None) => continue,
-                    _ => return Err(EvaluationError::NoSuchOverload),
+            self.budget.charge_text(key.len())?;
+            // Of entries with the same key the last one counts, as upstream has it.
+            match self.value(&entry.value)? {
+                CelValue::Optional(Some(inner)) if entry.optional => {
+                    entries.insert(key, (*inner).clone())
                 }
-            }
-            operations::insert(&mut entries, key, value, &mut self.budget)?;
+                CelValue::Optional(None) if entry.optional => entries.remove(&key),
+                _ if entry.optional => return Err(EvaluationError::NoSuchOverload),
+                value => entries.insert(key, value),
+            };
         }
         Ok(CelValue::map(entries))
     }

@@ -76,9 +76,10 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// [`CompileError::Invalid`] if it does not parse, names what is not declared, or calls an operator or
-    /// function with types that it cannot take; [`CompileError::NotBool`] if it `expects` a bool and its
-    /// type is another or not known. Upstream: `k8s.io/apiserver/pkg/authentication/cel`.
+    /// [`CompileError::Invalid`] if it does not parse, names what is not declared, or calls an
+    /// operator or function with types that it cannot take; [`CompileError::NotBool`] if it
+    /// `expects` a bool and its type is another or not known. Upstream:
+    /// `k8s.io/apiserver/pkg/authentication/cel`.
     pub fn compile(text: &str, scope: Scope, expects: Expects) -> Result<Self, CompileError> {
         let compiled = parse::on_a_large_stack(|| {
             let parsed = parse::parse(text)?;

@@ -120,7 +120,7 @@ fn find(container: CelValue, key: &CelValue, budget: &mut Budget) -> Outcome {
 }
 
 /// Puts an entry into a map that has none of that key yet.
-pub(crate) fn insert(
+fn insert(
     entries: &mut BTreeMap<Key, CelValue>,
     key: Key,
     value: CelValue,

@@ -36,9 +36,9 @@ fn outcome(text: &str) -> (Result<Value, EvaluationError>, Duration) {
     (value, started.elapsed())
 }
 
-/// Unoptimised builds are allowed more: they are some five times slower.
+/// Unoptimised builds, beside other tests, are allowed more: they are some ten times slower.
 const ALLOWED: Duration = if cfg!(debug_assertions) {
-    Duration::from_secs(5)
+    Duration::from_secs(10)
 } else {
     Duration::from_secs(1)
 };

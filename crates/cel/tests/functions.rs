@@ -150,7 +150,7 @@ fn loops_with_two_variables() {
     fail(&[
         (
             "{'a': 1, 'b': 1}.transformMapEntry(k, v, {v: k})",
-            "Failed with repeated key: 1",
+            "insert failed: key 1 already exists",
         ),
         ("[1].all(i, i, true)", "duplicate variable name: i"),
         ("[1].all(i, 1, true)", "argument must be a simple name"),
