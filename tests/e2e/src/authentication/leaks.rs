@@ -97,6 +97,20 @@ fn setup() -> Setup {
                 body: format!("<html>{token}</html>").into_bytes(),
             },
             Some("reset") => Answer::Reset,
+            Some("echo") => {
+                let error = format!("nobody has the token {token}");
+                answer(json!({"authenticated": false, "error": error}))
+            }
+            Some("status") => Answer::Reply {
+                status: 403,
+                headers: vec![("Content-Type", "application/json".to_owned())],
+                body: json!({
+                    "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 403,
+                    "reason": "Forbidden", "message": format!("{token} may not"),
+                })
+                .to_string()
+                .into_bytes(),
+            },
             _ => answer(json!({"authenticated": false})),
         }
     });
@@ -218,7 +232,7 @@ fn tokens(setup: &Setup) -> Vec<(String, String)> {
     .into_iter()
     .map(|(what, token)| (what.to_owned(), token))
     .collect::<Vec<_>>();
-    for kind in ["good", "bad", "error", "garbage", "reset"] {
+    for kind in ["good", "bad", "error", "garbage", "reset", "echo", "status"] {
         tokens.push((
             format!("a webhook's {kind} token"),
             format!("webhook-{kind}-token-secret"),
