@@ -1,7 +1,7 @@
 //! Regular expressions: RE2's dialect, within limits.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use regex::{Regex, RegexBuilder};
 
@@ -23,10 +23,12 @@ const COMPILING: usize = 5_000;
 const KEPT: usize = 16;
 
 /// The compiled patterns of one expression: those in its text, and the latest that came from claims.
+///
+/// They are shared, not cloned: a clone of a pattern would warm up its own caches for every search.
 #[derive(Debug, Default)]
 pub(crate) struct Patterns {
-    literal: HashMap<String, Regex>,
-    from_claims: Mutex<HashMap<String, Regex>>,
+    literal: HashMap<String, Arc<Regex>>,
+    from_claims: Mutex<HashMap<String, Arc<Regex>>>,
 }
 
 impl Patterns {
@@ -37,7 +39,7 @@ impl Patterns {
     /// The parser's text, in one line.
     pub(crate) fn add(&mut self, pattern: &str) -> Result<(), String> {
         let compiled = compile(pattern)?;
-        self.literal.insert(pattern.to_owned(), compiled);
+        self.literal.insert(pattern.to_owned(), Arc::new(compiled));
         Ok(())
     }
 
@@ -47,10 +49,10 @@ impl Patterns {
         pattern: &str,
         bytes: usize,
         budget: &mut Budget,
-    ) -> Result<Regex, EvaluationError> {
+    ) -> Result<Arc<Regex>, EvaluationError> {
         budget.charge((bytes + 1).div_ceil(10) * pattern.len().div_ceil(4).max(1))?;
         if let Some(compiled) = self.literal.get(pattern) {
-            return Ok(compiled.clone());
+            return Ok(Arc::clone(compiled));
         }
         let lock = || {
             self.from_claims
@@ -58,15 +60,15 @@ impl Patterns {
                 .unwrap_or_else(|broken| broken.into_inner())
         };
         if let Some(compiled) = lock().get(pattern) {
-            return Ok(compiled.clone());
+            return Ok(Arc::clone(compiled));
         }
         budget.charge(COMPILING)?;
-        let compiled = compile(pattern).map_err(EvaluationError::Function)?;
+        let compiled = Arc::new(compile(pattern).map_err(EvaluationError::Function)?);
         let mut kept = lock();
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(pattern.to_owned(), compiled.clone());
+        kept.insert(pattern.to_owned(), Arc::clone(&compiled));
         Ok(compiled)
     }
 }
