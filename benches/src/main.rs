@@ -5,6 +5,7 @@
 //! loaded from this one; each figure of theirs stands beside one of a bare server, or of the disk,
 //! that was measured in turn with it. `docs/performance.md` explains the figures.
 
+mod chain;
 mod client;
 mod creates;
 mod figure;
@@ -27,7 +28,9 @@ use anyhow::{Result, bail};
 use crate::figure::Report;
 
 /// The benchmarks by name, in the order in which they run.
-const NAMES: [&str; 6] = ["token", "start", "get", "create", "secrets", "watch"];
+const NAMES: [&str; 7] = [
+    "token", "chain", "start", "get", "create", "secrets", "watch",
+];
 
 /// What is to be run.
 #[derive(Debug)]
@@ -118,6 +121,7 @@ async fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     for name in plan.names() {
         match name {
             "token" => tokens::run(plan, report)?,
+            "chain" => chain::run(plan, report)?,
             "start" => starts::run(plan, report).await?,
             "get" => gets::run(plan, report).await?,
             "create" => creates::run(plan, report).await?,

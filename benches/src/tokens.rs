@@ -117,7 +117,7 @@ fn add(report: &mut Report, algorithm: &str, what: &str, pair: Pair) -> Result<(
 }
 
 /// A key in the hands of aws-lc-rs alone, parsed once.
-struct Bare {
+pub(crate) struct Bare {
     signing: Signing,
     public: ParsedPublicKey,
 }
@@ -128,6 +128,19 @@ enum Signing {
 }
 
 impl Bare {
+    /// A key that is only to verify.
+    pub(crate) fn public(key: &PrivateKey) -> Result<Self> {
+        match key.algorithm() {
+            Algorithm::Rs256 => Self::new(key, None, &RSA_PKCS1_2048_8192_SHA256),
+            Algorithm::Es256 => Self::new(
+                key,
+                Some(&ECDSA_P256_SHA256_FIXED_SIGNING),
+                &ECDSA_P256_SHA256_FIXED,
+            ),
+            other => Err(anyhow!("no floor for {}", other.as_str())),
+        }
+    }
+
     fn new(
         key: &PrivateKey,
         curve: Option<&'static EcdsaSigningAlgorithm>,
@@ -160,7 +173,7 @@ impl Bare {
         }
     }
 
-    fn verify(&self, message: &[u8], signature: &[u8]) -> Result<()> {
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<()> {
         let verified = self.public.verify_sig(message, signature);
         verified.map_err(|_| anyhow!("the signature is not valid"))
     }
