@@ -179,7 +179,7 @@ fn serve(clause: &Clause<'_>) -> Option<(Form, Shape)> {
 
 /// Indented for those who ask for it, and for programs that people look at.
 fn wants_pretty(headers: &HeaderMap, query: &Query) -> bool {
-    if let Some(pretty) = query.first("pretty") {
+    if let Some(pretty) = query.first("pretty").filter(|value| !value.is_empty()) {
         return matches!(pretty, "1" | "t" | "T" | "true" | "TRUE" | "True");
     }
     let agent = headers

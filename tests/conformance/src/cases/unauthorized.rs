@@ -79,7 +79,9 @@ fn it_is_indented_for_who_wants_to_read_it() {
         "curl",
     ] {
         let agent = [("User-Agent", agent)];
-        assert_eq!(refused("/api", &agent).text(), INDENTED, "{agent:?}");
+        for path in ["/api", "/api?pretty="] {
+            assert_eq!(refused(path, &agent).text(), INDENTED, "{path} {agent:?}");
+        }
         for query in ["pretty=false", "pretty=0", "pretty=no"] {
             let answer = refused(&format!("/api?{query}"), &agent);
             assert_eq!(answer.text(), COMPACT, "{query} {agent:?}");
