@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod authentication;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod kube_rs;
 #[cfg(test)]
 mod kubectl;

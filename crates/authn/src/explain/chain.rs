@@ -220,15 +220,28 @@ impl<'a> Explanation<'a> {
         self.status.authenticators.push(outcome);
     }
 
+    /// Why the credential is of no form that anyone reads, if that is so.
+    fn unreadable(&self) -> Option<Reason> {
+        let checks = &self.status.credential.as_ref()?.checks;
+        let form = checks.iter().find(|check| check.name == "form")?;
+        Reason::from_code(&form.reason)
+    }
+
     fn finish(mut self) -> TokenExplanationStatus {
         if self.status.authenticated {
             return self.status;
         }
-        let no_opinion = self.no_opinion.unwrap_or(Reason::NotConfigured);
+        // What cannot be read cannot be known either, and says more.
+        let no_opinion = match self.no_opinion {
+            Some(reason) if weight(reason) <= weight(Reason::TokenUnknown) => {
+                self.unreadable().or(Some(reason))
+            }
+            other => other,
+        };
+        let no_opinion = no_opinion.unwrap_or(Reason::NotConfigured);
         let (reason, message) = match aggregate(self.rejections).map(|verdict| verdict.outcome) {
             Some(Outcome::Rejected(rejection)) if rejection.reason == Reason::TokenUnknown => {
-                let reason = self.no_opinion.unwrap_or(rejection.reason);
-                (reason, rejection.message)
+                (no_opinion, rejection.message)
             }
             Some(Outcome::Rejected(rejection)) => (rejection.reason, rejection.message),
             _ => (no_opinion, "".into()),
@@ -245,7 +258,8 @@ fn weight(reason: Reason) -> u8 {
     match reason {
         Reason::CredentialAbsent | Reason::NotConfigured => 0,
         Reason::TokenMalformed => 1,
-        Reason::TokenUnknown => 2,
+        // Said by whoever knows of no audience, whatever the token is.
+        Reason::TokenAudienceMismatch | Reason::TokenUnknown => 2,
         Reason::TokenIssuerForeign => 3,
         _ => 4,
     }

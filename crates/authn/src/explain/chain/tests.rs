@@ -184,6 +184,18 @@ async fn of_many_who_have_no_opinion_the_most_telling_counts() {
 }
 
 #[tokio::test]
+async fn a_token_that_cannot_be_read_is_malformed_and_not_unknown() {
+    let world = World::new(
+        no_opinion(Reason::TokenMalformed),
+        vec![],
+        no_opinion(Reason::TokenUnknown),
+    );
+    let padded = format!("{TOKEN}==");
+    assert_eq!(world.explain(&padded).await.reason, "token.malformed");
+    assert_eq!(world.explain("opaque").await.reason, "token.unknown");
+}
+
+#[tokio::test]
 async fn white_space_around_a_token_is_remarked_on_and_within_it_ends_the_matter() {
     let world = World::new(good(), vec![], no_opinion(Reason::TokenUnknown));
     let status = world.explain("sesame\n").await;
