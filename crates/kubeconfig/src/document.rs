@@ -464,6 +464,14 @@ mod tests {
     }
 
     #[test]
+    fn json_may_hold_characters_that_yaml_refuses() {
+        let document = parse(b"{\"users\":[{\"user\":{\"username\":\"a\x7f\"}}]}").unwrap();
+        assert_eq!(document.users[0].1.username.as_deref(), Some("a\u{7f}"));
+        assert!(parse(b"users: [{user: {username: a\x7f}}]").is_err());
+        assert!(parse(b"{users: []}").is_ok(), "yaml may begin like json");
+    }
+
+    #[test]
     fn nothing_at_all_is_an_empty_configuration() {
         for text in ["", "\n# nothing\n", "null", "{}"] {
             assert!(

@@ -288,7 +288,7 @@ mod tests {
     }
 
     fn jane(audiences: &[&str]) -> Outcome {
-        let audiences = audiences.iter().map(|one| (*one).to_owned()).collect();
+        let audiences: Vec<String> = audiences.iter().map(|one| (*one).to_owned()).collect();
         let authenticated = Authenticated::new(UserInfo::named("jane"));
         Outcome::Authenticated(authenticated.for_audiences(audiences))
     }
