@@ -36,6 +36,17 @@ impl Anonymous {
         }
     }
 
+    pub(crate) fn judge(&self, request: &Request<'_>) -> Verdict {
+        if !self.accepts(request.path) {
+            return Verdict::no_opinion(Reason::CredentialAbsent);
+        }
+        let mut anonymous = Authenticated::new(Arc::clone(&self.user));
+        if let Some(audiences) = request.audiences.shared() {
+            anonymous = anonymous.for_audiences(Arc::clone(audiences));
+        }
+        Verdict::authenticated(anonymous)
+    }
+
     fn accepts(&self, path: &str) -> bool {
         self.paths.as_ref().is_none_or(|paths| {
             let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
@@ -50,14 +61,7 @@ impl Authenticator for Anonymous {
     }
 
     fn authenticate(&self, request: &Request<'_>) -> Decision {
-        if !self.accepts(request.path) {
-            return Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent));
-        }
-        let mut anonymous = Authenticated::new(Arc::clone(&self.user));
-        if let Some(audiences) = request.audiences.shared() {
-            anonymous = anonymous.for_audiences(Arc::clone(audiences));
-        }
-        Decision::Now(Verdict::authenticated(anonymous))
+        Decision::Now(self.judge(request))
     }
 }
 

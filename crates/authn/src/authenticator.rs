@@ -132,7 +132,7 @@ impl Authenticator for Union<dyn Authenticator> {
         let (mut tally, metrics) = (self.tally(), &*self.metrics);
         for (index, member) in self.members.iter().enumerate() {
             if !member.is_addressed(request) {
-                tally.count_absent(metrics, member.name());
+                tally.reason.get_or_insert(Reason::CredentialAbsent);
                 continue;
             }
             match member.authenticate(request) {
@@ -157,7 +157,7 @@ impl Authenticator for Union<dyn Authenticator> {
                         }
                         for member in members.iter().skip(index + 1) {
                             if !member.is_addressed(&request.as_request()) {
-                                tally.count_absent(metrics, member.name());
+                                tally.reason.get_or_insert(Reason::CredentialAbsent);
                                 continue;
                             }
                             let decision = member.authenticate(&request.as_request());
@@ -275,12 +275,6 @@ impl Tally {
             }
         }
         ControlFlow::Continue(())
-    }
-
-    fn count_absent(&mut self, metrics: &dyn Metrics, name: &'static str) {
-        let reason = Reason::CredentialAbsent;
-        metrics.decided(name, &Outcome::NoOpinion(reason));
-        self.reason.get_or_insert(reason);
     }
 
     fn finish(mut self) -> Verdict {

@@ -70,19 +70,35 @@ impl Authenticator for BearerToken {
         let Some(value) = request.headers.get(AUTHORIZATION) else {
             return Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent));
         };
+        if self
+            .only
+            .is_some_and(|only| is_another(value.as_bytes(), only))
+        {
+            return Decision::Now(Verdict::rejected(
+                Reason::TokenUnknown,
+                INVALID_BEARER_TOKEN,
+            ));
+        }
         match BearerHeader::parse(value.as_bytes()) {
             BearerHeader::Absent => Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent)),
             BearerHeader::ExtraSpace => Decision::Now(
                 Verdict::no_opinion(Reason::CredentialMalformed).with_warning(EXTRA_SPACE_WARNING),
             ),
-            BearerHeader::Token(token) if self.only.is_some_and(|only| token.len() != only) => {
-                Decision::Now(Verdict::rejected(
-                    Reason::TokenUnknown,
-                    INVALID_BEARER_TOKEN,
-                ))
-            }
             BearerHeader::Token(token) => judge(&*self.tokens, token, self.longest, request),
         }
+    }
+}
+
+/// Whether a glance tells that the header has a token of another length: long ones need not be
+/// searched for their end.
+fn is_another(value: &[u8], length: usize) -> bool {
+    match BearerHeader::split(value) {
+        [b' ', b' ', ..] | [b' '] => false,
+        [b' ', token @ ..] => match token.split_at_checked(length) {
+            Some((token, behind)) => !matches!(behind, [] | [b' ', ..]) || token.contains(&b' '),
+            None => true,
+        },
+        _ => false,
     }
 }
 
@@ -129,22 +145,21 @@ impl<'a> BearerHeader<'a> {
     /// ```
     #[must_use]
     pub fn parse(value: &'a [u8]) -> Self {
-        let value = trim_white_space(value);
-        let Some((scheme, rest)) = value.split_at_checked("bearer".len()) else {
-            return Self::Absent;
-        };
-        if !scheme.eq_ignore_ascii_case(b"bearer") {
-            return Self::Absent;
-        }
-        match rest {
+        match Self::split(value) {
             [b' ', b' ', ..] => Self::ExtraSpace,
-            // Few have anything behind the token, and to find nothing is quick.
-            [b' ', token @ ..] if token.contains(&b' ') => {
-                let end = token.iter().position(|byte| *byte == b' ');
-                Self::Token(token.get(..end.unwrap_or_default()).unwrap_or_default())
+            [b' ', token @ ..] => {
+                let end = memchr::memchr(b' ', token).unwrap_or(token.len());
+                Self::Token(token.get(..end).unwrap_or_default())
             }
-            [b' ', token @ ..] => Self::Token(token),
             _ => Self::Absent,
+        }
+    }
+
+    /// What stands behind the scheme; nothing where it is another.
+    fn split(value: &'a [u8]) -> &'a [u8] {
+        match trim_white_space(value).split_at_checked("bearer".len()) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer") => rest,
+            _ => &[],
         }
     }
 }
@@ -200,6 +215,61 @@ mod tests {
             ("   ", BearerHeader::Absent),
         ] {
             assert_eq!(BearerHeader::parse(value.as_bytes()), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_knows_tokens_of_one_length_answers_as_if_it_looked_at_all() {
+        let (any, some) = (
+            BearerToken::new(Known::token("good", "jane")),
+            BearerToken::new(Known::token("good", "jane")).only_length(4),
+        );
+        for value in [
+            "Bearer good",
+            "Bearer good x",
+            "Bearer goo",
+            "Bearer goods",
+            "Bearer go od",
+            "Bearer g",
+            "Bearer nope",
+            "Bearer  good",
+            "Bearer",
+            "Bearer ",
+            "Basic good",
+            "",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
+            let [any, some] =
+                [&any, &some].map(|bearer| match bearer.authenticate(&request(&headers)) {
+                    Decision::Now(verdict) => verdict,
+                    Decision::Later(_) => panic!("decided from memory"),
+                });
+            assert_eq!(any, some, "{value}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_about_a_token_that_is_too_long() {
+        let long = "x".repeat(LONGEST_TOKEN);
+        let known: &'static str = Box::leak(long.clone().into_boxed_str());
+        for (token, limit, expected) in [
+            (long.clone(), LONGEST_TOKEN, true),
+            (long.clone(), LONGEST_TOKEN - 1, false),
+            (long.clone() + "x", LONGEST_TOKEN, false),
+        ] {
+            let bearer = BearerToken::new(Known::token(known, "jane")).longest_token(limit);
+            let mut headers = HeaderMap::new();
+            let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+            headers.insert(AUTHORIZATION, value);
+            let Decision::Now(verdict) = bearer.authenticate(&request(&headers)) else {
+                panic!()
+            };
+            assert_eq!(verdict.is_authenticated(), expected);
+            if !expected {
+                let refused = Outcome::rejected(Reason::CredentialMalformed, INVALID_BEARER_TOKEN);
+                assert_eq!(verdict.outcome, refused);
+            }
         }
     }
 

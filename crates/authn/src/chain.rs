@@ -44,7 +44,9 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Chain {
-    requests: Union<dyn Authenticator>,
+    credentials: GroupAdder<Union<dyn Authenticator>>,
+    anonymous: Option<Anonymous>,
+    metrics: Arc<dyn Metrics>,
     reviews: Union<dyn TokenAuthenticator>,
     cache: TokenCache,
     api_audiences: Audiences,
@@ -156,12 +158,40 @@ impl Authenticator for Chain {
     }
 
     fn authenticate(&self, request: &Request<'_>) -> Decision {
-        self.requests.authenticate(request)
+        match self.credentials.authenticate(request) {
+            Decision::Now(verdict) => Decision::Now(match &self.anonymous {
+                Some(anonymous) if matches!(verdict.outcome, Outcome::NoOpinion(_)) => {
+                    or_anonymous(verdict, anonymous.judge(request), &*self.metrics)
+                }
+                _ => verdict,
+            }),
+            Decision::Later(verdict) => {
+                let Some(anonymous) = &self.anonymous else {
+                    return Decision::Later(verdict);
+                };
+                let (fallback, metrics) = (anonymous.judge(request), Arc::clone(&self.metrics));
+                Decision::Later(verdict)
+                    .map(move |verdict| or_anonymous(verdict, fallback, &*metrics))
+            }
+        }
     }
 
     fn identity_headers(&self) -> IdentityHeaders {
-        self.requests.identity_headers()
+        self.credentials.identity_headers()
     }
+}
+
+/// The anonymous user's verdict where there was no credential; what is wrong with one stands.
+fn or_anonymous(mut verdict: Verdict, mut anonymous: Verdict, metrics: &dyn Metrics) -> Verdict {
+    if !matches!(verdict.outcome, Outcome::NoOpinion(_)) {
+        return verdict;
+    }
+    metrics.decided("anonymous", &anonymous.outcome);
+    if !anonymous.is_authenticated() {
+        return verdict;
+    }
+    anonymous.warn_first(verdict.take_warnings());
+    anonymous
 }
 
 /// Whether a credential that is good for `proven` will do where one of `requested` is asked for. One
@@ -266,9 +296,6 @@ impl ChainBuilder {
         let token_union = |members: Vec<Arc<dyn TokenAuthenticator>>| {
             Union::new(members, OnRejection::Continue, Arc::clone(&metrics))
         };
-        let request_union = |members: Vec<Arc<dyn Authenticator>>, on_rejection| {
-            Union::new(members, on_rejection, Arc::clone(&metrics))
-        };
 
         // An empty token is nobody's; the place stays taken because upstream's texts show it.
         let loopback = self
@@ -320,18 +347,17 @@ impl ChainBuilder {
             .into_iter()
             .chain(request_members.iter().cloned())
             .chain([Arc::new(bearer) as _, Arc::new(websocket) as _])
-            .collect();
-        let credentials = request_union(credentials, OnRejection::Continue);
-        let credentials: Arc<dyn Authenticator> = Arc::new(GroupAdder::new(Arc::new(credentials)));
-        let anonymous = self.anonymous.map(|anonymous| Arc::new(anonymous) as _);
-        let requests = [credentials].into_iter().chain(anonymous).collect();
+            .collect::<Vec<_>>();
+        let credentials = Union::new(credentials, OnRejection::Continue, Arc::clone(&metrics));
 
         let reviews: Vec<Arc<dyn TokenAuthenticator>> = vec![
             Arc::new(Insisting(loopback)),
             Arc::new(Insisting(Arc::new(GroupAdder::new(tokens)))),
         ];
         Ok(Chain {
-            requests: request_union(requests, OnRejection::Stop),
+            credentials: GroupAdder::new(Arc::new(credentials)),
+            anonymous: self.anonymous,
+            metrics: Arc::clone(&metrics),
             reviews: token_union(reviews),
             cache,
             api_audiences: self.api_audiences,

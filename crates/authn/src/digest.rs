@@ -66,6 +66,13 @@ impl DigestKey {
     pub(crate) fn digest(&self, text: &[u8]) -> Digest {
         finish(hmac::sign(&self.0, text).as_ref())
     }
+
+    /// The digest of what `parts` gives, one after the other.
+    pub(crate) fn digest_of(&self, parts: impl FnOnce(&mut hmac::Context)) -> Digest {
+        let mut context = hmac::Context::with_key(&self.0);
+        parts(&mut context);
+        finish(context.sign().as_ref())
+    }
 }
 
 impl std::fmt::Debug for DigestKey {

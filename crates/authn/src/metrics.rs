@@ -15,7 +15,7 @@ pub trait Metrics: Send + Sync + fmt::Debug {
     /// A request was let through as this user: `authenticated_user_requests`.
     fn user(&self, _label: UserLabel) {}
 
-    /// One member of a union answered. Upstream counts nothing here.
+    /// One member of a union was asked and answered. Upstream counts nothing here.
     fn decided(&self, _authenticator: &'static str, _outcome: &Outcome) {}
 
     /// The token cache was asked: `authentication_token_cache_request_total`,

@@ -2,7 +2,6 @@
 
 mod recent;
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -344,29 +343,17 @@ fn panicked() -> Verdict {
 /// The digest of a token and audiences. Lengths stand in front of every text, so that no two
 /// questions have the same bytes.
 fn entry_digest(key: &DigestKey, token: &str, audiences: &Audiences) -> Digest {
-    thread_local! {
-        /// Hashing one text is quicker than hashing its parts one after the other.
-        static QUESTION: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    }
-    QUESTION.with_borrow_mut(|question| {
-        question.extend_from_slice(&length(token.len()));
-        question.extend_from_slice(token.as_bytes());
-        question.extend_from_slice(&length(audiences.as_slice().len()));
-        for one in audiences.as_slice() {
-            question.extend_from_slice(&length(one.len()));
-            question.extend_from_slice(one.as_bytes());
+    let audiences = audiences.as_slice();
+    key.digest_of(|context| {
+        context.update(&length(token.len()));
+        context.update(token.as_bytes());
+        context.update(&length(audiences.len()));
+        for one in audiences {
+            context.update(&length(one.len()));
+            context.update(one.as_bytes());
         }
-        let digest = key.digest(question);
-        // The token does not stay behind, and nor does the room for an unusually long one.
-        question.fill(0);
-        question.clear();
-        question.shrink_to(LONG_QUESTION);
-        digest
     })
 }
-
-/// How many bytes each thread keeps for the next question.
-const LONG_QUESTION: usize = 8 * 1024;
 
 /// A length in 32 bits. Longer texts do not come over HTTP, and share the last value.
 fn length(length: usize) -> [u8; 4] {
