@@ -1,6 +1,7 @@
 //! X.509 client certificates.
 
 mod bundle;
+mod examine;
 mod peer;
 #[cfg(feature = "rustls")]
 mod possession;
@@ -12,11 +13,11 @@ mod verify;
 
 use std::sync::Arc;
 
-use burgee_identity::{Authenticated, Clock, Outcome, Reason, Rejection};
+use burgee_identity::{Authenticated, Check, Clock, Outcome, Reason, Rejection};
 use x509_parser::certificate::X509Certificate;
 
 use crate::authenticator::add_authenticated_group;
-use crate::{Authenticator, Decision, Error, Metrics, Reload, Request, Verdict};
+use crate::{Authenticator, Decision, Error, Metrics, NoMetrics, Reload, Request, Verdict};
 
 pub(crate) use bundle::CaBundle;
 pub use peer::PeerCertificates;
@@ -112,6 +113,26 @@ impl ClientCertificates {
         self.verifier.bundle()
     }
 
+    fn judge(&self, request: &Request<'_>, metrics: &dyn Metrics) -> Verdict {
+        let peer = request
+            .peer_certificates
+            .filter(|peer| !peer.chain().is_empty());
+        let Some(peer) = peer else {
+            return Verdict::no_opinion(Reason::CredentialAbsent);
+        };
+        let judged = self
+            .verifier
+            .judge(peer, |leaf, chain| self.identify(leaf, chain));
+        let Some(judged) = judged else {
+            return Verdict::no_opinion(Reason::NotConfigured);
+        };
+        if let Some(end) = judged.leaf_ends {
+            let left = end.duration_since(self.verifier.clock.now());
+            metrics.client_certificate_expiration(left.as_secs_f64());
+        }
+        judged.verdict
+    }
+
     fn identify(&self, leaf: &X509Certificate<'_>, chain: Result<(), Rejection>) -> Verdict {
         if let Err(Rejection { reason, message }) = chain {
             let label = subject::label(leaf);
@@ -140,24 +161,20 @@ impl Authenticator for ClientCertificates {
     }
 
     fn authenticate(&self, request: &Request<'_>) -> Decision {
-        let peer = request
-            .peer_certificates
-            .filter(|peer| !peer.chain().is_empty());
-        let Some(peer) = peer else {
-            return Decision::Now(Verdict::no_opinion(Reason::CredentialAbsent));
-        };
-        let judged = self
-            .verifier
-            .judge(peer, |leaf, chain| self.identify(leaf, chain));
-        let Some(judged) = judged else {
-            return Decision::Now(Verdict::no_opinion(Reason::NotConfigured));
-        };
-        if let Some(end) = judged.leaf_ends {
-            let left = end.duration_since(self.verifier.clock.now());
-            self.metrics
-                .client_certificate_expiration(left.as_secs_f64());
+        Decision::Now(self.judge(request, &*self.metrics))
+    }
+
+    fn rehearse(&self, request: &Request<'_>) -> Decision {
+        Decision::Now(self.judge(request, &NoMetrics))
+    }
+
+    fn examine(&self, request: &Request<'_>) -> Decision<Vec<Check>> {
+        let chain = request.peer_certificates.map(PeerCertificates::chain);
+        let chain = chain.unwrap_or_default();
+        if chain.is_empty() || self.verifier.bundle().is_none() {
+            return Decision::Now(Vec::new());
         }
-        Decision::Now(judged.verdict)
+        Decision::Now(self.checks(chain, self.verifier.clock.now()))
     }
 }
 

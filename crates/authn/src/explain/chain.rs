@@ -155,9 +155,10 @@ impl<'a> Explanation<'a> {
     }
 
     fn add(&mut self, name: &str, mut verdict: Verdict, checks: Vec<Check>, secrets: &Secrets<'_>) {
-        let verified = checks
-            .iter()
-            .any(|check| check.name == "signature" && check.result == CheckResult::Passed);
+        // Of a token, or of a chain of certificates.
+        let verified = checks.iter().any(|check| {
+            matches!(check.name, "chain" | "signature") && check.result == CheckResult::Passed
+        });
         let mut outcome = AuthenticatorOutcome {
             name: name.to_owned(),
             ..AuthenticatorOutcome::default()
