@@ -130,6 +130,21 @@ impl ChainVerifier {
             .map(|loaded| Arc::clone(&loaded.value))
     }
 
+    /// Whether a chain is good at an instant. Without a bundle none is.
+    pub(crate) fn verify(
+        &self,
+        chain: &[CertificateDer<'static>],
+        leaf: &X509Certificate<'_>,
+        at: Timestamp,
+    ) -> Result<(), Rejection> {
+        let trust = self.trust.load();
+        let Some(bundle) = &trust.bundle else {
+            return Err(verify::malformed());
+        };
+        let revocations = trust.revocations.as_ref().map(|loaded| &*loaded.value);
+        verify::verify(&bundle.value, revocations, chain, leaf, at).map(|_| ())
+    }
+
     /// What `identify` makes of the leaf of a chain, given whether the chain is good: from memory if
     /// that still holds. Nothing without a bundle.
     pub(crate) fn judge(
