@@ -109,6 +109,14 @@ impl ClientCertificates {
         bundle.map(|bundle| bundle.subjects()).unwrap_or_default()
     }
 
+    /// The certificates of the CA bundle in PEM, each once, and nothing else that its file held; empty
+    /// without a bundle.
+    #[must_use]
+    pub fn trusted(&self) -> String {
+        let bundle = self.verifier.bundle();
+        bundle.map(|bundle| bundle.to_pem()).unwrap_or_default()
+    }
+
     pub(crate) fn bundle(&self) -> Option<Arc<CaBundle>> {
         self.verifier.bundle()
     }

@@ -81,6 +81,14 @@ impl FrontProxy {
         bundle.map(|bundle| bundle.subjects()).unwrap_or_default()
     }
 
+    /// The certificates of the CA bundle in PEM, each once, and nothing else that its file held; empty
+    /// without a bundle.
+    #[must_use]
+    pub fn trusted(&self) -> String {
+        let bundle = self.verifier.bundle();
+        bundle.map(|bundle| bundle.to_pem()).unwrap_or_default()
+    }
+
     /// Makes sure that no ordinary client passes for a proxy: where the two CA bundles, as they are
     /// now, share a certificate, the names of proxies must be listed. To be asked at the start, and
     /// after each reload of either.

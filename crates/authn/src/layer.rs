@@ -19,6 +19,7 @@ use http::{HeaderValue, Response, Version};
 use http_body::Body;
 use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 
 use crate::chain::serves;
@@ -30,6 +31,13 @@ use refusal::attempted;
 use unauthorized::unauthorized;
 
 pub use refusal::{Attempted, Refusal};
+
+/// How many bytes of heads may wait for a verdict at once; each is kept twice meanwhile.
+const MAX_WAITING: usize = 64 * 1024 * 1024;
+/// In what steps they are counted.
+const WAITING_UNIT: usize = 1024;
+/// What a header costs in memory beside its text.
+const HEADER_OVERHEAD: usize = 64;
 
 /// The body of a response that passed the layer: the service's own, or the 401's.
 pub type AuthenticationBody<B> = Either<B, Full<Bytes>>;
@@ -87,6 +95,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
     http2: Http2Mitigation,
+    /// Room for requests that wait for their verdict.
+    waiting: Arc<Semaphore>,
     http2_exempt: Option<Arc<Http2Exempt>>,
     identity_headers: IdentityHeaders,
     unauthorized: Arc<UnauthorizedResponder>,
@@ -125,6 +135,7 @@ impl AuthenticationLayer {
             clock,
             metrics: Arc::new(crate::NoMetrics),
             http2: Http2Mitigation::default(),
+            waiting: Arc::new(Semaphore::new(MAX_WAITING / WAITING_UNIT)),
             unauthorized: Arc::new(unauthorized),
         };
         Self {
@@ -226,6 +237,14 @@ where
                 State::admit(&shared, &mut self.inner, request, verdict, started)
             }
             Decision::Later(decision) => {
+                let Some(room) = shared.room(&request) else {
+                    let verdict = Verdict::rejected(
+                        Reason::AuthenticatorUnavailable,
+                        "too many requests wait to be authenticated",
+                    );
+                    let state = State::admit(&shared, &mut self.inner, request, verdict, started);
+                    return AuthenticationFuture { state, shared };
+                };
                 // The service that was polled ready is the one that must be called.
                 let waiting = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, waiting);
@@ -233,6 +252,7 @@ where
                     decision,
                     waiting: Some((request, ready)),
                     started,
+                    _room: room,
                 }
             }
         };
@@ -256,6 +276,7 @@ pin_project! {
             decision: BoxFuture<'static, Verdict>,
             waiting: Option<(http::Request<B>, S)>,
             started: Duration,
+            _room: OwnedSemaphorePermit,
         },
         Admitted {
             #[pin]
@@ -328,6 +349,7 @@ where
                     decision,
                     waiting,
                     started,
+                    ..
                 } => {
                     let verdict = ready!(decision.as_mut().poll(context));
                     match waiting.take() {
@@ -358,6 +380,17 @@ where
 }
 
 impl Shared {
+    /// Room for a request that has to wait for its verdict, by the size of its head: nobody knows yet who
+    /// sends it, and until then anyone can.
+    fn room<B>(&self, request: &http::Request<B>) -> Option<OwnedSemaphorePermit> {
+        let headers = request.headers().iter();
+        let bytes: usize = headers
+            .map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD)
+            .sum();
+        let units = u32::try_from(1 + bytes / WAITING_UNIT).ok()?;
+        Arc::clone(&self.waiting).try_acquire_many_owned(units).ok()
+    }
+
     /// Turns a verdict into a request that is ready for the service, or into the 401.
     fn judge(
         &self,

@@ -1,5 +1,6 @@
 //! What authenticators see of a request.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -77,8 +78,8 @@ impl Audiences {
     }
 }
 
-/// The parts of an HTTP request that can carry a credential.
-#[derive(Clone, Copy, Debug)]
+/// The parts of an HTTP request that can carry a credential. `Debug` shows no header's value.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The header lines.
     pub headers: &'a HeaderMap,
@@ -103,8 +104,20 @@ impl Request<'_> {
     }
 }
 
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.keys().collect();
+        f.debug_struct("Request")
+            .field("headers", &headers)
+            .field("path", &self.path)
+            .field("peer_certificates", &self.peer_certificates.is_some())
+            .field("audiences", &self.audiences)
+            .finish()
+    }
+}
+
 /// A [`Request`] that borrows nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OwnedRequest {
     headers: HeaderMap,
     path: String,
@@ -125,9 +138,30 @@ impl OwnedRequest {
     }
 }
 
+impl fmt::Debug for OwnedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_request().fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_shows_no_credential() {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", "Bearer sesame".parse().unwrap());
+        let request = Request {
+            headers: &headers,
+            path: "/api",
+            peer_certificates: None,
+            audiences: &Audiences::ANY,
+        };
+        for shown in [format!("{request:?}"), format!("{:?}", request.to_owned())] {
+            assert!(shown.contains("authorization") && !shown.contains("sesame"));
+        }
+    }
 
     #[test]
     fn an_intersection_keeps_the_requested_order_and_duplicates() {

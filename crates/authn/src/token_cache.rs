@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use burgee_identity::{Clock, Outcome, Reason, UserInfo};
+use burgee_identity::{Check, Clock, Outcome, Reason, UserInfo};
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use jiff::SignedDuration;
 use quick_cache::sync::Cache;
@@ -140,8 +140,19 @@ impl TokenCache {
 }
 
 impl TokenAuthenticator for TokenCache {
+    /// The delegate's: a cache is nobody's answer.
     fn name(&self) -> &'static str {
-        "token-cache"
+        self.0.delegate.name()
+    }
+
+    /// Asks the delegate: what is remembered may be old, and nobody else should be told what an
+    /// explanation found.
+    fn rehearse(&self, token: &str, audiences: &Audiences) -> Decision {
+        self.0.delegate.rehearse(token, audiences)
+    }
+
+    fn examine(&self, token: &str, audiences: &Audiences) -> Decision<Vec<Check>> {
+        self.0.delegate.examine(token, audiences)
     }
 
     fn authenticate(&self, token: &str, audiences: &Audiences) -> Decision {
@@ -298,8 +309,11 @@ impl Inner {
             },
         );
         // Looked at after the entry is there: an invalidation either finds the entry, or is found.
+        // Threads may have copied it meanwhile, so that is an invalidation too.
         if self.generation.load(Ordering::SeqCst) != generation {
-            self.entries.remove(&digest);
+            self.invalidate(|entries| {
+                entries.remove(&digest);
+            });
         }
     }
 

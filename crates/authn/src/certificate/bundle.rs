@@ -1,5 +1,7 @@
 //! The certificates that clients' chains must end at.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use x509_parser::certificate::X509Certificate;
@@ -7,6 +9,9 @@ use x509_parser::prelude::FromDer as _;
 
 use super::time::Validity;
 use crate::Error;
+
+/// How many characters a line of PEM has (RFC 7468 section 2).
+const PEM_LINE: usize = 64;
 
 /// A parsed CA bundle.
 #[derive(Debug)]
@@ -83,6 +88,28 @@ impl CaBundle {
             .iter()
             .position(|own| std::ptr::addr_eq(std::ptr::from_ref(own), std::ptr::from_ref(anchor)));
         self.signers.get(position?)
+    }
+
+    /// The certificates in PEM, each once, and nothing else that the file held: people keep a certificate
+    /// and its key in one file.
+    pub(crate) fn to_pem(&self) -> String {
+        let mut pem = String::new();
+        for (position, certificate) in self.certificates.iter().enumerate() {
+            let mut earlier = self.certificates.iter().take(position);
+            if earlier.any(|earlier| earlier == certificate) {
+                continue;
+            }
+            pem.push_str("-----BEGIN CERTIFICATE-----\n");
+            let mut base64 = STANDARD.encode(certificate);
+            while !base64.is_empty() {
+                let rest = base64.split_off(base64.len().min(PEM_LINE));
+                pem.push_str(&base64);
+                pem.push('\n');
+                base64 = rest;
+            }
+            pem.push_str("-----END CERTIFICATE-----\n");
+        }
+        pem
     }
 
     /// The subjects of all certificates, in DER, for the TLS CertificateRequest.

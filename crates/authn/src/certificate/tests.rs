@@ -543,3 +543,15 @@ fn unusable_bundles_are_refused_with_upstreams_words_and_the_last_good_one_stays
     assert_eq!(name_of(&subject.outcome(&[&der(LEAF)])), Some("jane"));
     assert_eq!(subject.authenticator.subjects().len(), 1);
 }
+
+#[test]
+fn what_is_trusted_is_shown_without_the_keys_beside_it() {
+    let clock = Arc::new(SettableClock::at(jiff::Timestamp::UNIX_EPOCH));
+    let uid = UidPolicy::FromSubject;
+    let certificates = ClientCertificates::new("both", uid, clock, Arc::new(NoMetrics)).unwrap();
+    assert_eq!(certificates.trusted(), "");
+    let key = KeyPair::generate().unwrap().serialize_pem();
+    let file = format!("my own\n{CA}{key}{CA}");
+    certificates.reload(file.as_bytes()).unwrap();
+    assert_eq!(certificates.trusted(), CA);
+}

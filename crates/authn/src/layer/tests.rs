@@ -3,6 +3,7 @@ use super::*;
 
 use std::convert::Infallible;
 use std::sync::Mutex;
+use std::task::Waker;
 
 use burgee_identity::{SettableClock, UserInfo};
 use http::StatusCode;
@@ -405,4 +406,50 @@ async fn attempts_are_counted_by_their_result() {
     call(&layer, get("/").header(AUTHORIZATION, "Bearer good")).await;
     call(&layer, get("/").header(AUTHORIZATION, "Bearer wrong")).await;
     assert_eq!(*recorder.0.lock().unwrap(), ["success", "other", "error"]);
+}
+
+#[tokio::test]
+async fn there_is_no_room_for_endless_many_requests_that_wait() {
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Authenticator for Silent {
+        fn name(&self) -> &'static str {
+            "silent"
+        }
+
+        fn authenticate(&self, _: &Request<'_>) -> Decision {
+            Decision::Later(Box::pin(std::future::pending()))
+        }
+    }
+
+    let service = layer(Arc::new(Silent)).layer(tower::service_fn(|_: http::Request<()>| {
+        std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
+    }));
+    let send = || {
+        let big = "x".repeat(1024 * 1024);
+        let request = get("/").header("x-big", big).body(()).unwrap();
+        service.clone().oneshot(request)
+    };
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let mut answer = Box::pin(send());
+        match answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Pending => waiting.push(answer),
+            Poll::Ready(answer) => break answer.unwrap(),
+        }
+    };
+    assert_eq!((refused.status().as_u16(), waiting.len()), (401, 63));
+    let reason = refused.extensions().get::<Refusal>().unwrap().reason;
+    assert_eq!(reason, Reason::AuthenticatorUnavailable);
+    // Who stops waiting makes room.
+    waiting.pop();
+    let mut answer = Box::pin(send());
+    let polled = answer
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
 }

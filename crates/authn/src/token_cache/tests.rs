@@ -430,3 +430,46 @@ fn tokens_are_neither_kept_nor_printed() {
     subject.outcome("s3cr3t");
     assert!(!format!("{:?}", subject.cache).contains("s3cr3t"));
 }
+
+#[test]
+fn explaining_a_token_asks_the_delegate_and_remembers_nothing() {
+    #[derive(Debug, Default)]
+    struct Webhook {
+        asked: AtomicUsize,
+        rehearsed: AtomicUsize,
+    }
+
+    impl TokenAuthenticator for Webhook {
+        fn name(&self) -> &'static str {
+            "webhook"
+        }
+
+        fn authenticate(&self, _: &str, _: &Audiences) -> Decision {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            Outcome::NoOpinion(Reason::TokenUnknown).into()
+        }
+
+        fn rehearse(&self, _: &str, _: &Audiences) -> Decision {
+            self.rehearsed.fetch_add(1, Ordering::SeqCst);
+            Outcome::NoOpinion(Reason::TokenUnknown).into()
+        }
+    }
+
+    let webhook = Arc::new(Webhook::default());
+    let policy = CachePolicy {
+        failure: Duration::from_secs(120),
+        ..CachePolicy::default()
+    };
+    let clock = Arc::new(burgee_identity::SettableClock::at(
+        jiff::Timestamp::UNIX_EPOCH,
+    ));
+    let delegate = Arc::clone(&webhook) as Arc<dyn TokenAuthenticator>;
+    let cache = TokenCache::new(delegate, policy, clock, Arc::new(crate::NoMetrics)).unwrap();
+    assert_eq!(cache.name(), "webhook");
+    for _ in 0..2 {
+        drop(cache.rehearse("new", &Audiences::ANY));
+    }
+    drop(cache.authenticate("new", &Audiences::ANY));
+    let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
+    assert_eq!((count(&webhook.rehearsed), count(&webhook.asked)), (2, 1));
+}
