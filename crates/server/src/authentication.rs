@@ -1,7 +1,7 @@
 //! Who is calling: the chain of authenticators as it was configured, and what can be exchanged in it
 //! while requests flow.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use burgee_authn::{
@@ -58,6 +58,8 @@ pub(crate) struct Authenticators {
     proxies: Option<ProxyAuthority>,
     static_tokens: Option<Arc<StaticTokens>>,
     pub(crate) jwt: Arc<JwtAuthenticators>,
+    /// One exchange at a time: bundles of authorities are checked against one another.
+    exchange: Mutex<()>,
 }
 
 impl Authenticators {
@@ -79,10 +81,13 @@ impl Authenticators {
         }
         let static_tokens = match &config.static_tokens {
             None => None,
-            Some(file) => Some(Arc::new(StaticTokens::new(
-                file.path.clone(),
-                &file.content,
-            )?)),
+            Some(NamedFile { path, content }) => {
+                let tokens = StaticTokens::new(path.clone(), content);
+                let path = path.clone();
+                Some(Arc::new(
+                    tokens.map_err(|source| Error::TokenFile { path, source })?,
+                ))
+            }
         };
         if let Some(tokens) = &static_tokens {
             builder = builder.static_tokens(Arc::clone(tokens) as _);
@@ -113,6 +118,7 @@ impl Authenticators {
             proxies,
             static_tokens,
             jwt,
+            exchange: Mutex::new(()),
         })
     }
 
@@ -123,6 +129,10 @@ impl Authenticators {
         let proxies = self.proxies.iter();
         let proxies = proxies.flat_map(|proxies| proxies.proxy.subjects());
         clients.chain(proxies).collect()
+    }
+
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a connection is one of a front proxy.
@@ -139,12 +149,6 @@ fn webhook_tokens(
     clock: &Arc<dyn Clock>,
 ) -> Result<TokenCache, Error> {
     let own = CachePolicy::default();
-    if webhook.success_ttl < own.success {
-        tracing::warn!(
-            "answers of the token webhook are remembered for {}s all the same",
-            own.success.as_secs()
-        );
-    }
     let settings = Settings {
         version: webhook.version,
         api_audiences: audiences.to_vec(),
@@ -189,6 +193,11 @@ impl ProxyAuthority {
             clock: Arc::clone(clock),
         };
         proxies.reload(&client_ca.content, clients)?;
+        if let Some(file) = &config.client_crl {
+            proxies
+                .proxy
+                .reload_revocations(&file.path, &file.content)?;
+        }
         Ok(Some(proxies))
     }
 
@@ -307,29 +316,42 @@ impl Reloads {
     /// When there is no certificate in it, when clients could then pass for front proxies, or when the
     /// server was started without this file.
     pub fn client_ca(&self, path: &str, pem: &[u8]) -> Result<Reload, Error> {
+        let _alone = self.authenticators.alone();
         let clients = self.authenticators.clients.as_ref();
         let clients = clients.ok_or(Error::NotConfigured("client certificates"))?;
         let proxies = self.authenticators.proxies.as_ref();
         self.bundle_changed(clients.reload(path, pem, proxies)?)
     }
 
-    /// All authorities (PEM) whose client certificates are accepted at the moment, if any are.
+    /// The authorities whose client certificates are accepted at the moment, if any are: certificates in
+    /// PEM, without anything else that the files held.
     #[must_use]
-    pub fn trusted_clients(&self) -> Option<Vec<u8>> {
+    pub fn trusted_clients(&self) -> Option<String> {
         let clients = self.authenticators.clients.as_ref()?;
-        let files = clients.files.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(joined(&files))
+        Some(clients.certificates.trusted())
     }
 
-    /// Refuses client certificates that these lists (PEM) revoke.
+    /// The same of front proxies.
+    #[must_use]
+    pub fn trusted_proxies(&self) -> Option<String> {
+        let proxies = self.authenticators.proxies.as_ref()?;
+        Some(proxies.proxy.trusted())
+    }
+
+    /// Refuses certificates that these lists (PEM) revoke, those of clients and those of front proxies.
     ///
     /// # Errors
     ///
     /// When a list cannot be read, or the server was started without client certificates.
     pub fn client_crl(&self, path: &str, pem: &[u8]) -> Result<Reload, Error> {
+        let _alone = self.authenticators.alone();
         let clients = self.authenticators.clients.as_ref();
         let clients = clients.ok_or(Error::NotConfigured("client certificates"))?;
-        Ok(clients.certificates.reload_revocations(path, pem)?)
+        let reload = clients.certificates.reload_revocations(path, pem)?;
+        if let Some(proxies) = &self.authenticators.proxies {
+            proxies.proxy.reload_revocations(path, pem)?;
+        }
+        Ok(reload)
     }
 
     /// Accepts front proxies with certificates of these authorities (PEM).
@@ -339,6 +361,7 @@ impl Reloads {
     /// When there is no certificate in it, when clients could then pass for front proxies, or when the
     /// server was started without front proxies.
     pub fn front_proxy_ca(&self, pem: &[u8]) -> Result<Reload, Error> {
+        let _alone = self.authenticators.alone();
         let proxies = self.authenticators.proxies.as_ref();
         let proxies = proxies.ok_or(Error::NotConfigured("front proxies"))?;
         let clients = self.authenticators.clients.as_ref();

@@ -35,6 +35,14 @@ pub enum Error {
     /// The store cannot be read.
     #[error("cannot read the store")]
     Store(#[from] burgee_store::Error),
+    /// The file of static tokens cannot be used.
+    #[error("cannot use token-auth-file {path}")]
+    TokenFile {
+        /// Its name.
+        path: String,
+        /// What is wrong with it.
+        source: burgee_authn::Error,
+    },
     /// The webhook cannot be set up.
     #[error(transparent)]
     Webhook(#[from] burgee_token_webhook::Error),

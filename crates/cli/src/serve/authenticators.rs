@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use burgee_authn::{FrontProxyOptions, Http2Mitigation, Reload};
 use burgee_controllers::{AuthenticationTrust, RequestHeaderTrust};
 use burgee_identity::{Clock, SystemClock};
@@ -13,10 +13,11 @@ use burgee_oidc::{
 };
 use burgee_pki::Pki;
 use burgee_server::{AnonymousRequests, Config, FrontProxies, NamedFile, Reloads, TokenWebhook};
+use burgee_wire::url::{Url, scheme};
 use tokio::sync::watch;
 
 use super::watch::{Watch, read};
-use super::{AuthenticationConfig, JwtConfig, WebhookConfig};
+use super::{AuthenticationConfig, FrontProxyConfig, JwtConfig, WebhookConfig};
 
 /// An AuthenticationConfiguration that was read, for whoever follows its changes.
 pub(super) struct JwtFile {
@@ -93,6 +94,12 @@ fn token_webhook(webhook: &WebhookConfig) -> anyhow::Result<TokenWebhook> {
     let wrong = || format!("cannot use authentication-token-webhook-config-file {file}");
     let kubeconfig = Kubeconfig::read(&webhook.file).with_context(wrong)?;
     let access = kubeconfig.access(None).with_context(wrong)?;
+    if !sends_in_secret(access.server()) {
+        bail!(
+            "cannot use authentication-token-webhook-config-file {file}: {} is not spoken to over TLS, so everybody on the way could read the tokens that it is asked about",
+            access.server()
+        );
+    }
     let client = access.client(Arc::new(SystemClock::new()));
     Ok(TokenWebhook {
         client: client.with_context(wrong)?,
@@ -100,6 +107,16 @@ fn token_webhook(webhook: &WebhookConfig) -> anyhow::Result<TokenWebhook> {
         success_ttl: webhook.cache_ttl,
         failure_ttl: webhook.failure_cache_ttl,
     })
+}
+
+/// Whether nobody between here and the server can read what it is sent.
+fn sends_in_secret(server: &str) -> bool {
+    let host = Url::parse(server).map(|url| url.host_name().to_owned());
+    let host = host.unwrap_or_default();
+    let address = host.parse::<std::net::IpAddr>();
+    scheme(server) == "https"
+        || host == "localhost"
+        || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Issuers of JWTs. No other issuer may have the name of one whose tokens are made here.
@@ -129,18 +146,20 @@ fn issuers(server: &mut Config, config: &JwtConfig) -> anyhow::Result<Option<Jwt
 }
 
 /// What other servers should trust to know callers as this one does.
-pub(super) fn trust(reloads: &Reloads, proxies: Option<FrontProxies>) -> AuthenticationTrust {
-    let text = |pem: Vec<u8>| String::from_utf8_lossy(&pem).into_owned();
-    let request_header = proxies.map(|FrontProxies { client_ca, options }| RequestHeaderTrust {
-        client_ca: text(client_ca.content),
-        allowed_names: options.allowed_names,
-        username_headers: options.username_headers,
-        uid_headers: options.uid_headers,
-        group_headers: options.group_headers,
-        extra_headers_prefix: options.extra_header_prefixes,
+pub(super) fn trust(
+    reloads: &Reloads,
+    front_proxies: Option<&FrontProxyConfig>,
+) -> AuthenticationTrust {
+    let request_header = front_proxies.map(|proxies| RequestHeaderTrust {
+        client_ca: reloads.trusted_proxies().unwrap_or_default(),
+        allowed_names: proxies.allowed_names.clone(),
+        username_headers: proxies.username_headers.clone(),
+        uid_headers: proxies.uid_headers.clone(),
+        group_headers: proxies.group_headers.clone(),
+        extra_headers_prefix: proxies.extra_headers_prefix.clone(),
     });
     AuthenticationTrust {
-        client_ca: reloads.trusted_clients().map(text),
+        client_ca: reloads.trusted_clients(),
         request_header,
     }
 }
@@ -152,18 +171,24 @@ pub(super) fn follow(
     reloads: &Reloads,
     trust: &watch::Sender<AuthenticationTrust>,
 ) {
-    if let Some(file) = &config.client_authorities {
+    let publish = {
         let (reloads, trust) = (reloads.clone(), trust.clone());
+        let proxies = config.front_proxies.clone();
+        move || {
+            let next = self::trust(&reloads, proxies.as_ref());
+            trust.send_if_modified(|trust| {
+                let is_new = *trust != next;
+                *trust = next;
+                is_new
+            });
+        }
+    };
+    if let Some(file) = &config.client_authorities {
+        let (reloads, publish) = (reloads.clone(), publish.clone());
         let name = file.display().to_string();
         add(watch, "client-ca-file", file, move |pem| {
             let reload = reloads.client_ca(&name, &pem)?;
-            trust.send_if_modified(|trust| {
-                let all = reloads.trusted_clients();
-                let all = all.map(|pem| String::from_utf8_lossy(&pem).into_owned());
-                let is_new = trust.client_ca != all;
-                trust.client_ca = all;
-                is_new
-            });
+            publish();
             Ok(reload)
         });
     }
@@ -175,20 +200,11 @@ pub(super) fn follow(
         });
     }
     if let Some(proxies) = &config.front_proxies {
-        let (reloads, trust) = (reloads.clone(), trust.clone());
+        let reloads = reloads.clone();
         let (setting, file) = ("requestheader-client-ca-file", &proxies.authorities);
         add(watch, setting, file, move |pem| {
             let reload = reloads.front_proxy_ca(&pem)?;
-            trust.send_if_modified(|trust| {
-                let pem = String::from_utf8_lossy(&pem);
-                match &mut trust.request_header {
-                    Some(proxies) if proxies.client_ca != pem => {
-                        proxies.client_ca = pem.into_owned();
-                        true
-                    }
-                    _ => false,
-                }
-            });
+            publish();
             Ok(reload)
         });
     }

@@ -82,12 +82,14 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     )?);
     let (server_config, jwt_file) = server_config(&config, &pki, &certificate, listeners)?;
 
-    let proxies = server_config.front_proxies.clone();
     let mut server =
         Server::start(server_config, Arc::clone(&store) as _, Arc::clone(&clock)).await?;
     let stop = CancellationToken::new();
     let reloads = server.reloads();
-    let trust = tokio::sync::watch::Sender::new(authenticators::trust(&reloads, proxies));
+    let trust = {
+        let proxies = config.authentication.front_proxies.as_ref();
+        tokio::sync::watch::Sender::new(authenticators::trust(&reloads, proxies))
+    };
     let options = burgee_controllers::Options {
         ca_pem: String::from_utf8_lossy(pki.trusted()).into_owned(),
         trust: trust.subscribe(),

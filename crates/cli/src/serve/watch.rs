@@ -67,6 +67,11 @@ impl Watch {
         path: &Path,
         take: impl FnMut(io::Result<Vec<u8>>) + Send + 'static,
     ) {
+        // A pipe would be waited for, and gives what it holds only once.
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            tracing::warn!(file = %path.display(), "this is no regular file and is not read again");
+            return;
+        }
         self.files.push(File {
             path: path.to_owned(),
             // Whatever changed since the file was read first is seen in the first round.
@@ -118,10 +123,18 @@ impl File {
         // Before the content, so that a change between the two is seen the next time.
         let stamp = Stamp::read(&self.path);
         if always || stamp != self.stamp || stamp.is_none() {
-            (self.take)(read(&self.path));
+            (self.take)(read_regular(&self.path));
         }
         self.stamp = stamp;
     }
+}
+
+/// As [`read`], but does not wait for who writes into a pipe.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file any more"));
+    }
+    read(path)
 }
 
 /// Reads a file that is not longer than anyone needs.

@@ -102,6 +102,9 @@ fn parse_yaml(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
     Ok((value, vec![Problem::Duplicate(key).to_string()]))
 }
 
+/// Kinds that hold credentials, of which no answer shows anything.
+const CONFIDENTIAL: [&str; 3] = ["Secret", "TokenExplanation", "TokenReview"];
+
 /// What a body must be.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
@@ -138,7 +141,10 @@ impl Input {
             let shown = match bytes {
                 [] => "<empty>".to_owned(),
                 // A body can hold a secret: only its beginning, and only where it is plainly broken.
-                [..] if bytes.len() <= 64 && error.contains("unexpected end") => {
+                [..] if bytes.len() <= 64
+                    && error.contains("unexpected end")
+                    && !CONFIDENTIAL.contains(&expected.kind) =>
+                {
                     String::from_utf8_lossy(bytes).into_owned()
                 }
                 [..] => format!("{} bytes", bytes.len()),
