@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use burgee_oidc::{IssuerHealth, JwtAuthenticators};
+use burgee_oidc::{IssuerHealth, JwtAuthenticators, hash_label};
 use burgee_store::Store;
 use http::{Response, StatusCode};
 use tokio::task::AbortHandle;
@@ -143,6 +143,8 @@ impl Health {
     /// way, and every other credential goes on to be good.
     fn report_issuers(&self, report: &mut String) {
         for IssuerHealth { issuer, result } in self.jwt.health() {
+            // Everybody may ask, and whom an organisation trusts is not everybody's business.
+            let issuer = hash_label(issuer.as_bytes());
             report.push_str(&match result {
                 Ok(()) => format!("[+]jwt-issuer/{issuer} ok\n"),
                 Err(_) => format!("[!]jwt-issuer/{issuer} not initialized, which is tolerated\n"),

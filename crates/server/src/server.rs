@@ -46,7 +46,7 @@ pub struct Config {
     /// What to show to clients.
     pub certificate: Arc<ServingCertificate>,
     /// Whose client certificates count: files of authorities, each with its name and PEM text. Without
-    /// any, client certificates are not asked for.
+    /// any, no client certificate does.
     pub client_ca: Vec<NamedFile>,
     /// Which client certificates count no more: the file's name and its PEM text.
     pub client_crl: Option<NamedFile>,
