@@ -110,7 +110,8 @@ impl<A: ?Sized> Union<A> {
     fn tally(&self) -> Tally {
         Tally {
             on_rejection: self.on_rejection,
-            rejections: Vec::new(),
+            first_rejection: None,
+            further_rejections: Vec::new(),
             warnings: Vec::new(),
             reason: None,
         }
@@ -234,7 +235,10 @@ impl TokenAuthenticator for Union<dyn TokenAuthenticator> {
 /// The answers of a union's members so far.
 struct Tally {
     on_rejection: OnRejection,
-    rejections: Vec<Rejection>,
+    /// The loopback token refuses every bearer token of others, so one rejection is the rule. It
+    /// needs no list.
+    first_rejection: Option<Rejection>,
+    further_rejections: Vec<Rejection>,
     warnings: Vec<std::borrow::Cow<'static, str>>,
     reason: Option<Reason>,
 }
@@ -263,10 +267,14 @@ impl Tally {
                 self.warnings.append(&mut verdict.take_warnings());
             }
             Outcome::Rejected(rejection) => {
-                if verdict.rejections().is_empty() {
-                    self.rejections.push(rejection.clone());
+                let several = !verdict.rejections().is_empty();
+                if several || self.first_rejection.is_some() {
+                    let rejection = (!several).then(|| rejection.clone());
+                    self.further_rejections.extend(rejection);
+                    self.further_rejections
+                        .append(&mut verdict.take_rejections());
                 } else {
-                    self.rejections.append(&mut verdict.take_rejections());
+                    self.first_rejection = Some(rejection.clone());
                 }
                 self.warnings.append(&mut verdict.take_warnings());
                 if self.on_rejection == OnRejection::Stop {
@@ -282,9 +290,12 @@ impl Tally {
     }
 
     fn take(&mut self) -> Verdict {
-        let mut verdict = match aggregate(std::mem::take(&mut self.rejections)) {
-            Some(rejected) => rejected,
-            None => Verdict::no_opinion(self.reason.unwrap_or(Reason::NotConfigured)),
+        let further = std::mem::take(&mut self.further_rejections);
+        let mut verdict = match self.first_rejection.take() {
+            Some(only) if further.is_empty() => Outcome::Rejected(only).into(),
+            first => aggregate(first.into_iter().chain(further).collect()).unwrap_or_else(|| {
+                Verdict::no_opinion(self.reason.unwrap_or(Reason::NotConfigured))
+            }),
         };
         verdict.warn_first(std::mem::take(&mut self.warnings));
         verdict
@@ -373,6 +384,14 @@ fn add_group_to_decision(decision: Decision) -> Decision {
 /// Appends `system:authenticated` where [`GroupAdder`] would. Authenticators that keep identities
 /// call this when they make one, so that the adder has nothing to copy later.
 pub fn add_authenticated_group(user: &mut Arc<UserInfo>) {
+    // Where it was added before, it stands last: nothing else has to be looked at.
+    if user
+        .groups
+        .last()
+        .is_some_and(|last| last == names::AUTHENTICATED)
+    {
+        return;
+    }
     let anonymous = user.name == names::ANONYMOUS;
     if !anonymous && !user.in_group(names::AUTHENTICATED) && !user.in_group(names::UNAUTHENTICATED)
     {

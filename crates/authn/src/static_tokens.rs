@@ -282,6 +282,78 @@ mod tests {
         }
     }
 
+    /// What is warned about while this content is read.
+    fn warnings(content: &str) -> Vec<String> {
+        #[derive(Default)]
+        struct Warnings(std::sync::Mutex<Vec<String>>);
+
+        impl tracing::field::Visit for &Warnings {
+            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0.lock().unwrap().push(format!("{value:?}"));
+            }
+        }
+
+        struct Subscriber(Arc<Warnings>);
+
+        impl tracing::Subscriber for Subscriber {
+            fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+                *metadata.level() == tracing::Level::WARN
+            }
+            fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+                tracing::span::Id::from_u64(1)
+            }
+            fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+            fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+            fn event(&self, event: &tracing::Event<'_>) {
+                event.record(&mut &*self.0);
+            }
+            fn enter(&self, _: &tracing::span::Id) {}
+            fn exit(&self, _: &tracing::span::Id) {}
+        }
+
+        let warnings = Arc::new(Warnings::default());
+        tracing::subscriber::with_default(Subscriber(Arc::clone(&warnings)), || {
+            drop(StaticTokens::new("t.csv", content.as_bytes()));
+        });
+        std::mem::take(&mut *warnings.0.lock().unwrap())
+    }
+
+    #[test]
+    fn defects_that_do_not_matter_are_warned_about_by_the_number_of_their_record() {
+        let warning = |what: &str, number: usize| {
+            vec![format!(
+                "{what} has been found in token file 't.csv', record number '{number}'"
+            )]
+        };
+        for (content, expected) in [
+            ("a,jane,1,devs\n\n\nb,joe,2\n", vec![]),
+            // Blank lines are no records; records without a token are.
+            ("a,jane,1\n\n,ghost,2\n", warning("empty token", 2)),
+            (
+                ",x,1\na,jane,2\n\na,joe,3",
+                [warning("empty token", 1), warning("duplicate token", 3)].concat(),
+            ),
+            ("a,jane,1,\"devs,,ops\"", warning("empty group", 1)),
+            ("a,jane,1,\"\"", vec![]),
+        ] {
+            assert_eq!(warnings(content), expected, "{content:?}");
+        }
+    }
+
+    #[test]
+    fn line_ends_and_quotes_are_those_of_csv() {
+        for (content, token) in [
+            ("t,u,i\r\n", "t"),
+            ("\"a,b\",u,i", "a,b"),
+            ("\"a\"\"b\",u,i\n", "a\"b"),
+            ("\"a\nb\",u,i\n", "a\nb"),
+            ("x,y,z\nt,u,i", "t"),
+            ("#t,u,i", "#t"),
+        ] {
+            assert!(single(content, token).is_some(), "{content:?}");
+        }
+    }
+
     #[test]
     fn a_reload_swaps_all_tokens_and_a_bad_one_changes_nothing() {
         let tokens = StaticTokens::new("t.csv", b"old,jane,1").unwrap();

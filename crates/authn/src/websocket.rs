@@ -328,6 +328,45 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_asked_about_a_token_that_is_too_long() {
+        let protocol = format!("v4,{P}Z29vZA");
+        let headers = handshake("websocket", &["Upgrade"], &protocol);
+        for (longest, expected) in [(4, true), (3, false)] {
+            let known = WebSocketToken::new(Known::token("good", "jane")).longest_token(longest);
+            let Decision::Now(verdict) = known.authenticate(&request(&headers)) else {
+                panic!()
+            };
+            assert_eq!(verdict.is_authenticated(), expected);
+        }
+    }
+
+    #[test]
+    fn all_tokens_can_be_taken_out_of_a_handshake() {
+        for (protocols, expected) in [
+            (vec![format!("v4, {P}Z29vZA")], Some("v4")),
+            (
+                vec![format!("{P}a,{P}b"), "v5, v4".to_owned()],
+                Some("v5,v4"),
+            ),
+            (vec![format!("{P}a")], None),
+            (vec!["v4, v5".to_owned()], Some("v4, v5")),
+            (vec![], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in &protocols {
+                headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(line).unwrap());
+            }
+            WebSocketToken::remove_from(&mut headers);
+            let left = headers.get(SEC_WEBSOCKET_PROTOCOL);
+            assert_eq!(
+                left.map(|value| value.to_str().unwrap()),
+                expected,
+                "{protocols:?}"
+            );
+        }
+    }
+
+    #[test]
     fn an_unknown_token_is_rejected_and_the_header_stays() {
         let authenticator = WebSocketToken::new(Known::token("other", "jane"));
         let headers = handshake("websocket", &["Upgrade"], &format!("v4,{P}Z29vZA"));

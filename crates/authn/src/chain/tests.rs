@@ -274,6 +274,78 @@ fn a_front_proxy_is_believed_before_every_other_credential() {
     );
 }
 
+/// What becomes of a request whose connection is judged so, without any other credential.
+fn connection(
+    front_proxy: Option<Outcome>,
+    certificate: Outcome,
+) -> Result<String, Option<String>> {
+    let builder = Chain::builder([AUDIENCE])
+        .client_certificates(Arc::new(Fixed::now(certificate)))
+        .anonymous(Anonymous::everywhere());
+    let builder = match front_proxy {
+        Some(outcome) => builder.front_proxy(Arc::new(Fixed::now(outcome))),
+        None => builder,
+    };
+    let chain = builder.build(clock(), Arc::new(NoMetrics)).unwrap();
+    summary(&verdict(&chain, &HeaderMap::new(), "/"))
+}
+
+#[test]
+fn a_proxy_that_speaks_for_nobody_is_a_client_with_a_foreign_certificate() {
+    let foreign = Outcome::rejected(Reason::CertificateAuthorityUnknown, "foreign");
+    let silent = Outcome::NoOpinion(Reason::CredentialAbsent);
+    let refused = connection(Some(silent), foreign);
+    assert_eq!(refused, Err(Some("foreign".to_owned())));
+}
+
+#[test]
+fn a_client_without_a_name_is_anonymous_unless_it_could_be_a_proxy() {
+    let nameless = || Outcome::NoOpinion(Reason::CertificateNameless);
+    let anonymous = Ok("system:anonymous".to_owned());
+    assert_eq!(connection(None, nameless()), anonymous);
+    let foreign = Outcome::rejected(Reason::CertificateAuthorityUnknown, "foreign");
+    let refused = connection(Some(foreign), nameless());
+    assert_eq!(refused, Err(Some("foreign".to_owned())));
+}
+
+#[test]
+fn a_client_that_is_no_proxy_is_a_client() {
+    let foreign = Outcome::rejected(Reason::CertificateAuthorityUnknown, "foreign");
+    let jane = Outcome::Authenticated(Authenticated::new(UserInfo::named("jane")));
+    assert_eq!(connection(Some(foreign), jane), Ok("jane".to_owned()));
+}
+
+#[tokio::test]
+async fn who_answers_later_is_waited_for_before_anyone_is_anonymous() {
+    for (outcome, expected) in [
+        (
+            Outcome::NoOpinion(Reason::CredentialAbsent),
+            Ok("system:anonymous".to_owned()),
+        ),
+        (
+            Outcome::rejected(Reason::CertificateExpired, "late"),
+            Err(Some("late".to_owned())),
+        ),
+    ] {
+        let chain = Chain::builder([AUDIENCE])
+            .client_certificates(Arc::new(Fixed::later(outcome)))
+            .anonymous(Anonymous::everywhere())
+            .build(clock(), Arc::new(NoMetrics))
+            .unwrap();
+        let headers = HeaderMap::new();
+        let decision = chain.authenticate(&crate::testing::request(&headers));
+        assert!(matches!(decision, Decision::Later(_)));
+        assert_eq!(summary(&decision.resolve().await), expected);
+    }
+}
+
+#[tokio::test]
+async fn no_token_of_any_length_is_reviewed() {
+    let long = "x".repeat(crate::LONGEST_TOKEN + 1);
+    let answer = review(&long, &[]).await.unwrap();
+    assert_eq!(answer["error"], "invalid bearer token");
+}
+
 #[test]
 fn every_identity_but_the_anonymous_is_in_the_authenticated_group_once() {
     let chain = chain(Certificate::Absent, Some(Anonymous::everywhere()));
