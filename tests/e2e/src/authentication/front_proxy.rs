@@ -204,3 +204,47 @@ fn others_can_read_whom_to_trust() {
     assert_eq!(name(&admin), "kubernetes-admin");
     assert_eq!(user(&admin)["groups"][1], "system:authenticated");
 }
+
+#[test]
+fn what_others_can_read_is_no_key() {
+    let setup = setup(&[]);
+    let key = setup.proxies.client("any", &[]).key;
+    for (file, authority) in [(CLIENTS, &setup.clients), (PROXIES, &setup.proxies)] {
+        let both = format!("# changed\n{key}{}", authority.pem());
+        setup.files.replace(file, both);
+    }
+    let changed = |file: &str| setup.server.log().contains(&format!("{file} has changed"));
+    eventually("both files to be in force", || {
+        (changed(CLIENTS) && changed(PROXIES)).then_some(())
+    });
+    let path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
+    let published = eventually("the trust to be published", || {
+        let answer = setup.server.client().get(path);
+        (answer.status == 200).then(|| answer.text())
+    });
+    assert!(published.contains("BEGIN CERTIFICATE"), "{published}");
+    assert!(!published.contains("PRIVATE"), "{published}");
+}
+
+#[test]
+fn a_revoked_proxy_is_believed_no_more() {
+    let proxies = Authority::new("proxies");
+    let files = Files::new();
+    let (revoked, good) = (proxies.client("one", &[]), proxies.client("two", &[]));
+    let flags = [
+        files.flag(PROXIES, proxies.pem()),
+        files.flag("client-crl-file", proxies.revocation_list(&[&revoked])),
+        "--requestheader-username-headers=X-Remote-User".to_owned(),
+    ];
+    let server = Server::options().arguments(flags).start();
+    let headers = [JSON, ("X-Remote-User", "jane")];
+    let [revoked_client, good_client] =
+        [&revoked, &good].map(|key| client(&server, key.credential()));
+    assert_eq!(user_of(&revoked_client, &headers), None);
+    assert!(user_of(&good_client, &headers).is_some());
+    files.replace("client-crl-file", proxies.revocation_list(&[&good]));
+    eventually("the new list to be in force", || {
+        user_of(&revoked_client, &headers)
+    });
+    assert_eq!(user_of(&good_client, &headers), None);
+}

@@ -338,6 +338,8 @@ fn no_credential_is_seen_anywhere() {
                 for body in [
                     json!({"spec": {"token": token}}).to_string(),
                     json!({"spec": {"token": [token]}}).to_string(),
+                    // Short and cut off: bodies of other kinds are quoted then.
+                    format!("{{\"spec\":{{\"token\":\"{token}\","),
                     // One that breaks off behind the token.
                     format!(
                         "{{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"TokenReview\",\
