@@ -492,8 +492,6 @@ fn tokens(config: &Config, lookups: Arc<Lookups>, clock: &Arc<dyn Clock>) -> Res
     })
 }
 
-/// The authenticators, and the names of the authorities whose client certificates count.
-
 #[cfg(test)]
 mod tests {
     use super::*;
