@@ -16,7 +16,10 @@ struct Tracker {
     file: String,
     rules: Rules,
     anonymous: Option<AnonymousConfiguration>,
-    settled: String,
+    /// Names the content in force.
+    in_force: String,
+    /// Names the content that was refused since.
+    refused: Option<String>,
 }
 
 /// What a content of the file means.
@@ -50,7 +53,8 @@ impl Tracker {
             file: file.to_owned(),
             rules,
             anonymous: configuration.anonymous.clone(),
-            settled: hash_label(content),
+            in_force: hash_label(content),
+            refused: None,
         }
     }
 
@@ -64,7 +68,11 @@ impl Tracker {
             }
         };
         let hash = hash_label(content);
-        if hash == self.settled {
+        if hash == self.in_force {
+            self.refused = None;
+            return Offer::Known;
+        }
+        if self.refused.as_ref() == Some(&hash) {
             return Offer::Known;
         }
         let anonymous = self.anonymous.as_ref();
@@ -75,7 +83,7 @@ impl Tracker {
             }),
             Err(error) => {
                 // It will be as wrong the next time.
-                self.settled = hash;
+                self.refused = Some(hash);
                 Offer::Refused(error)
             }
         }
@@ -83,7 +91,8 @@ impl Tracker {
 
     /// A candidate was put in force.
     fn settle(&mut self, hash: String) {
-        self.settled = hash;
+        self.in_force = hash;
+        self.refused = None;
     }
 }
 
@@ -157,10 +166,18 @@ mod tests {
     }
 
     #[test]
-    fn going_back_after_a_bad_change_is_a_change() {
+    fn going_back_after_a_bad_change_is_none_and_the_bad_one_is_told_again_later() {
         let mut tracker = tracker(HEAD);
+        for _ in 0..2 {
+            refusal(&mut tracker, "jwt: [");
+            assert!(is_known(&mut tracker, HEAD));
+        }
         refusal(&mut tracker, "jwt: [");
+        let changed = format!("{HEAD}# changed\n");
+        let hash = candidate(&mut tracker, &changed).hash;
+        tracker.settle(hash);
         candidate(&mut tracker, HEAD);
+        refusal(&mut tracker, "jwt: [");
     }
 
     #[test]

@@ -110,6 +110,7 @@ impl Reloader {
             configuration,
             hash,
         } = candidate;
+        let warnings = crate::warnings(&configuration.jwt);
         let prepared = match self.authenticators.prepare(configuration.jwt) {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -132,6 +133,9 @@ impl Reloader {
                 tracing::info!("the authentication configuration changed again before it was in force");
                 return false;
             }
+        }
+        for warning in warnings {
+            tracing::warn!("{warning}");
         }
         self.authenticators.replace(prepared);
         self.authenticators.metrics().configuration_in_force(&hash);
@@ -318,8 +322,12 @@ mod tests {
         assert_eq!(running.next().await, reloaded(false));
         running.offers.offer(Err(io::ErrorKind::NotFound.into()));
         assert_eq!(running.next().await, reloaded(false));
+        // What is in force goes on to be.
         running.offer(HEAD);
-        assert_eq!(running.next().await, in_force(HEAD));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let changed = format!("{HEAD}# changed\n");
+        running.offer(&changed);
+        assert_eq!(running.next().await, in_force(&changed));
     }
 
     #[tokio::test(start_paused = true)]

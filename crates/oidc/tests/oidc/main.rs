@@ -11,6 +11,7 @@ mod distributed;
 mod examine;
 mod keys;
 mod provider;
+mod reloading;
 mod replacing;
 mod tokens;
 mod world;
