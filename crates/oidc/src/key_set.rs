@@ -43,8 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Keys that are there are tried first, always, and without any lock. They are asked for again when four
 /// fifths of their lifetime have passed (in the background), and when a token names a key that is not
 /// there or is signed by none of them (which the token waits for). Requests are made one at a time, live
-/// on when the token's bearer is gone, and keep a distance of [`MIN_INTERVAL`]. When they fail the keys
-/// stay in use.
+/// on when the token's bearer is gone, and keep a distance of [`MIN_INTERVAL`]. When they fail, or bring
+/// no key that is usable, the keys stay in use.
 pub(crate) struct KeySet(Arc<Inner>);
 
 struct Inner {
@@ -169,11 +169,18 @@ impl KeySet {
             Err(JoseError::UnknownKey) => NotVerified::KeyUnknown,
             Err(_) => NotVerified::SignatureInvalid,
         };
-        let key_id = inner.hasher.hash_one(jws.header().key_id());
+        // A bad signature says nothing of the key that it names: anyone can make one.
+        let unknown = match failure {
+            NotVerified::KeyUnknown => jws.header().key_id(),
+            _ => None,
+        };
+        let unknown = unknown.map(|key_id| inner.hasher.hash_one(key_id));
         Err(match attempt {
-            Attempt::First => inner.ask(now, Some(key_id), Some(failure)),
+            Attempt::First => inner.ask(now, unknown, Some(failure)),
             Attempt::AfterWaiting => {
-                inner.remember_unknown(now, key_id);
+                if let Some(key_id) = unknown {
+                    inner.remember_unknown(now, key_id);
+                }
                 inner.failure(Some(failure))
             }
             Attempt::WithoutWaiting => inner.failure(Some(failure)),
@@ -209,8 +216,8 @@ impl Inner {
         self.fetching.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request for the keys, if one is on its way or may be made for the sake of this key id; else what
-    /// is wrong.
+    /// A request for the keys, if one is on its way or may be made for the sake of this unknown key id; else
+    /// what is wrong.
     fn ask(
         self: &Arc<Self>,
         now: Duration,
@@ -316,6 +323,9 @@ impl Inner {
         if let Some(error) = set.skipped.first() {
             let skipped = set.skipped.len();
             tracing::debug!(issuer = %self.issuer.url, skipped, %error, "some keys are unusable");
+        }
+        if set.keys.is_empty() {
+            return Err("oidc: get keys failed: none of the provider's keys is usable".to_owned());
         }
         let keys = set.keys.into_iter().map(|key| VerificationKey {
             // Key sets rarely say which of its algorithms an RSA key is for; which are accepted is

@@ -9,7 +9,7 @@
 //! Three things are promised. A token whose issuer's keys are known is judged from memory, without a lock
 //! or a task. What strangers can make a provider see is bounded: one request for keys at a time, five
 //! seconds apart. And a key that the provider takes back is refused within its lifetime, an hour at most,
-//! as long as the provider answers.
+//! as long as the provider answers with others.
 //!
 //! Behaviour and texts are those of kube-apiserver 1.34 and later. It is stricter where no client can
 //! tell: repeated members, other spellings of claims, encodings that are not canonical, keys and endpoints

@@ -2,7 +2,7 @@
 
 use burgee_authn::Decision;
 use burgee_identity::Reason;
-use burgee_jose::{base64url, jwks};
+use burgee_jose::{SigningKey, base64url, jwks};
 use burgee_oidc::hash_label;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -17,6 +17,23 @@ impl World {
         let payload = self.claims(json!({})).to_string();
         let parts = [header.as_bytes(), payload.as_bytes(), &[7; 64]];
         parts.map(base64url::encode).join(".")
+    }
+
+    /// A token with this header.
+    fn headed(&self, header: &Value, key: &SigningKey) -> String {
+        let payload = self.claims(json!({}));
+        let input = [header, &payload].map(|part| base64url::encode(part.to_string().as_bytes()));
+        let input = input.join(".");
+        let signature = key.private_key().sign_bytes(input.as_bytes()).unwrap();
+        format!("{input}.{}", base64url::encode(&signature))
+    }
+
+    /// The provider has this key alone, and calls it so.
+    fn publish_as(&self, id: &str, key: &SigningKey) {
+        let public = key.private_key().public_key().clone().into();
+        let mut set: Value = serde_json::from_str(&jwks::render([&public])).unwrap();
+        set["keys"][0]["kid"] = json!(id);
+        self.provider.answer(KEYS, Answer::ok(set.to_string()));
     }
 
     fn is_decided_now(&self, token: &str) -> bool {
@@ -102,22 +119,27 @@ async fn a_key_that_takes_the_id_of_another_is_accepted() {
     world.user(&world.token(json!({}))).await;
     let new = key();
     let id = world.key.private_key().key_id().as_str();
-    let mut set: Value = serde_json::from_str(&jwks::render([&new
-        .private_key()
-        .public_key()
-        .clone()
-        .into()]))
-    .unwrap();
-    set["keys"][0]["kid"] = json!(id);
-    world.provider.answer(KEYS, Answer::ok(set.to_string()));
+    world.publish_as(id, &new);
     world.pass(5);
-    let header = json!({"alg": "ES256", "kid": id}).to_string();
-    let payload = world.claims(json!({})).to_string();
-    let input = [header, payload].map(|part| base64url::encode(part.as_bytes()));
-    let input = input.join(".");
-    let signature = new.private_key().sign_bytes(input.as_bytes()).unwrap();
-    let token = format!("{input}.{}", base64url::encode(&signature));
-    world.user(&token).await;
+    let header = json!({"alg": "ES256", "kid": id});
+    world.user(&world.headed(&header, &new)).await;
+}
+
+#[tokio::test]
+async fn a_forged_token_does_not_delay_a_new_key() {
+    let world = World::new().await;
+    world.user(&world.token(json!({}))).await;
+    let id = world.key.private_key().key_id().as_str();
+    for header in [json!({"alg": "ES256", "kid": id}), json!({"alg": "ES256"})] {
+        world.pass(5);
+        let forged = world.headed(&header, &key());
+        assert!(!world.is_decided_now(&forged));
+        world.refusal(&forged).await;
+        let new = key();
+        world.publish_as(id, &new);
+        world.pass(5);
+        world.user(&world.headed(&header, &new)).await;
+    }
 }
 
 #[tokio::test]
@@ -247,6 +269,25 @@ async fn keys_stay_in_use_while_they_cannot_be_had() {
 }
 
 #[tokio::test]
+async fn keys_stay_in_use_while_their_provider_has_none_that_is_usable() {
+    let world = World::new().await;
+    let token = world.token(json!({}));
+    world.user(&token).await;
+    for set in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"unheard-of"}]}"#] {
+        world.provider.answer(KEYS, Answer::ok(set));
+        world.pass(1000);
+        world.user(&token).await;
+        let (reason, message) = world.refusal(&world.naming("a")).await;
+        assert_eq!(reason, Reason::TokenKeySetUnavailable);
+        assert!(
+            message.ends_with("oidc: get keys failed: none of the provider's keys is usable"),
+            "{message}"
+        );
+    }
+    assert_eq!(*world.metrics.fetched.lock().unwrap(), [true, false, false]);
+}
+
+#[tokio::test]
 async fn keys_stay_in_use_while_their_provider_hangs() {
     let world = World::new().await;
     let token = world.token(json!({}));
@@ -343,17 +384,8 @@ async fn keys_that_cannot_be_used_do_not_spoil_the_others() {
 async fn a_token_that_names_no_key_is_tried_with_all() {
     let world = World::new().await;
     world.publish(&[&key(), &world.key, &key()]);
-    let payload = world.claims(json!({})).to_string();
-    let input = [r#"{"alg":"ES256"}"#, &payload].map(|part| base64url::encode(part.as_bytes()));
-    let input = input.join(".");
-    let signature = world
-        .key
-        .private_key()
-        .sign_bytes(input.as_bytes())
-        .unwrap();
-    world
-        .user(&format!("{input}.{}", base64url::encode(&signature)))
-        .await;
+    let token = world.headed(&json!({"alg": "ES256"}), &world.key);
+    world.user(&token).await;
 }
 
 #[tokio::test]
