@@ -1,6 +1,5 @@
 //! One issuer's tokens, judged.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::distributed::DistributedClaim;
 use crate::key_set::{Attempt, Wait};
 use crate::provider::{self, Provider, REQUEST_LIMIT, Surroundings};
-use crate::verifier::{Expectations, Stop, seconds};
+use crate::verifier::{Expectations, Stop, cut, seconds};
 use crate::{Claims, JwtAuthenticator, PrefixedMapping, hash_label};
 
 /// How many tokens of one issuer may wait for something at the same time. Anyone can send tokens that
@@ -27,7 +26,7 @@ pub(crate) struct IssuerTokens {
     pub(crate) configured: JwtAuthenticator,
     pub(crate) issuer_hash: String,
     pub(crate) expectations: Expectations,
-    pub(crate) provider: Provider,
+    pub(crate) provider: Arc<Provider>,
     pub(crate) surroundings: Surroundings,
     distributed: Option<DistributedClaim>,
     waiting: Semaphore,
@@ -47,10 +46,12 @@ enum Pending {
 }
 
 impl IssuerTokens {
-    /// Starts looking for the issuer's provider.
+    /// Starts looking for the issuer's provider, unless it is the one that `running` uses: that is taken
+    /// over with the keys that it has.
     pub(crate) fn start(
         configured: JwtAuthenticator,
         surroundings: &Surroundings,
+        running: Option<&Self>,
     ) -> Result<Self, burgee_https::Error> {
         let issuer = &configured.issuer;
         let client = provider::client(issuer)?;
@@ -68,9 +69,25 @@ impl IssuerTokens {
             )),
             _ => None,
         };
+        let running = running.filter(|running| {
+            let other = &running.configured.issuer;
+            (
+                &other.url,
+                &other.discovery_url,
+                &other.certificate_authority,
+            ) == (
+                &issuer.url,
+                &issuer.discovery_url,
+                &issuer.certificate_authority,
+            )
+        });
+        let provider = match running {
+            Some(running) => Arc::clone(&running.provider),
+            None => Arc::new(Provider::find(issuer.clone(), client, surroundings, None)),
+        };
         Ok(Self {
             issuer_hash: hash_label(issuer.url.as_bytes()),
-            provider: Provider::find(issuer.clone(), client, surroundings),
+            provider,
             surroundings: surroundings.clone(),
             expectations,
             distributed,
@@ -207,8 +224,8 @@ pub(crate) fn not_ready() -> Rejection {
     Rejection::new(Reason::AuthenticatorNotReady, message)
 }
 
-/// A rejection of the token itself, as kube-apiserver words it.
+/// A rejection of the token itself, as kube-apiserver words it, as far as that is not longer than sensible.
 pub(crate) fn prefixed(rejection: Rejection) -> Rejection {
-    let message = Cow::Owned(format!("{VERIFY}{}", rejection.message));
+    let message = cut(format!("{VERIFY}{}", rejection.message));
     Rejection::new(rejection.reason, message)
 }

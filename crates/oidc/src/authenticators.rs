@@ -61,7 +61,7 @@ pub struct IssuerHealth {
     pub result: Result<(), String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Issuers {
     by_url: HashMap<String, Arc<IssuerTokens>>,
     in_order: Vec<Arc<IssuerTokens>>,
@@ -82,14 +82,15 @@ impl JwtAuthenticators {
             metrics,
             runtime: Handle::current(),
         };
-        let issuers = Issuers::start(issuers, &surroundings)?;
+        let issuers = Issuers::start(issuers, &surroundings, &Issuers::default())?;
         Ok(Self {
             current: ArcSwap::from_pointee(issuers),
             surroundings,
         })
     }
 
-    /// Starts another set of issuers without putting it in force.
+    /// Starts another set of issuers without putting it in force. Those whose provider the set in force
+    /// uses, too, share it and the keys that are there.
     ///
     /// # Errors
     /// [`StartError`].
@@ -97,7 +98,8 @@ impl JwtAuthenticators {
         &self,
         issuers: impl IntoIterator<Item = JwtAuthenticator>,
     ) -> Result<PreparedIssuers, StartError> {
-        let issuers = Issuers::start(issuers, &self.surroundings)?;
+        let running = self.current.load();
+        let issuers = Issuers::start(issuers, &self.surroundings, &running)?;
         Ok(PreparedIssuers(Arc::new(issuers)))
     }
 
@@ -190,10 +192,12 @@ impl Issuers {
     fn start(
         issuers: impl IntoIterator<Item = JwtAuthenticator>,
         surroundings: &Surroundings,
+        running: &Self,
     ) -> Result<Self, StartError> {
         let start = |configured: JwtAuthenticator| {
             let issuer = configured.issuer.url.clone();
-            match IssuerTokens::start(configured, surroundings) {
+            let running = running.by_url.get(&issuer).map(Arc::as_ref);
+            match IssuerTokens::start(configured, surroundings, running) {
                 Ok(tokens) => Ok(Arc::new(tokens)),
                 Err(source) => Err(StartError::Client { issuer, source }),
             }

@@ -17,7 +17,7 @@ use crate::claims::{Source, unverified_issuer, unverified_payload};
 use crate::discovery::MAX_BODY;
 use crate::key_set::Attempt;
 use crate::provider::{Provider, Surroundings};
-use crate::verifier::{Expectations, Stop};
+use crate::verifier::{Expectations, Stop, cut};
 use crate::{Claims, Issuer, NoMetrics};
 
 /// How many endpoints are asked at the same time for the tokens of one issuer.
@@ -31,6 +31,9 @@ const FORGET_AFTER: Duration = Duration::from_secs(3600);
 
 /// How long a token waits until the issuer of its claims is found.
 const FIND_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long an issuer is looked for. Who it is says an answer that nobody has vouched for yet.
+const SEARCH_LIMIT: Duration = Duration::from_secs(60);
 
 /// Fetches one claim from where tokens say that it is.
 ///
@@ -81,7 +84,9 @@ impl DistributedClaim {
             return Ok(());
         };
         let value = self.fetch(source).await.map_err(|(reason, error)| {
-            let message = format!("oidc: could not expand distributed claims: {error}");
+            let message = cut(format!(
+                "oidc: could not expand distributed claims: {error}"
+            ));
             Rejection::new(reason, message)
         })?;
         claims.add(self.claim.clone(), value);
@@ -186,18 +191,28 @@ impl DistributedClaim {
     fn provider(&self, issuer: &str) -> Result<Arc<Provider>, String> {
         let now = self.surroundings.clock.monotonic();
         let mut issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
-        issuers.retain(|_, known| now.saturating_sub(known.last_used) < FORGET_AFTER);
+        issuers.retain(|_, known| {
+            let unused = now.saturating_sub(known.last_used);
+            unused < FORGET_AFTER && !known.provider.is_given_up()
+        });
         if let Some(known) = issuers.get_mut(issuer) {
             known.last_used = now;
             return Ok(Arc::clone(&known.provider));
         }
-        if issuers.len() >= MAX_ISSUERS {
-            return Err(format!(
-                "{MAX_ISSUERS} other issuers of claims are known already"
-            ));
-        }
         if !issuer.starts_with("https://") {
             return Err("it is no https URL".to_owned());
+        }
+        if issuers.len() >= MAX_ISSUERS {
+            let not_found = issuers
+                .iter()
+                .filter(|(_, known)| known.provider.keys().is_none());
+            let oldest = not_found.min_by_key(|(_, known)| known.last_used);
+            let Some(oldest) = oldest.map(|(issuer, _)| issuer.clone()) else {
+                return Err(format!(
+                    "{MAX_ISSUERS} other issuers of claims are known already"
+                ));
+            };
+            issuers.remove(&oldest);
         }
         let configured = Issuer {
             url: issuer.to_owned(),
@@ -206,7 +221,12 @@ impl DistributedClaim {
             certificate_authority: None,
             audiences: self.expectations.audiences.clone(),
         };
-        let provider = Provider::find(configured, self.client.clone(), &self.surroundings);
+        let provider = Provider::find(
+            configured,
+            self.client.clone(),
+            &self.surroundings,
+            Some(SEARCH_LIMIT),
+        );
         let provider = Arc::new(provider);
         let known = Known {
             provider: Arc::clone(&provider),

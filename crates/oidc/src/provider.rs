@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::discovery::DiscoveryDocument;
 use crate::key_set::KeySet;
+use crate::verifier::cut;
 use crate::{Issuer, Metrics};
 
 /// How long any one request to a provider may take.
@@ -33,7 +34,7 @@ pub(crate) struct Surroundings {
     pub(crate) runtime: Handle,
 }
 
-/// A provider. Dropping it ends its search.
+/// A provider. Dropping it ends the search for it.
 pub(crate) struct Provider {
     issuer: String,
     keys: Arc<ArcSwapOption<KeySet>>,
@@ -43,11 +44,13 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// Starts looking for the provider, at once and until it is found.
+    /// Starts looking for the provider, at once and until it is found; no longer than `limit`, if there is
+    /// one.
     pub(crate) fn find(
         issuer: Issuer,
         client: reqwest::Client,
         surroundings: &Surroundings,
+        limit: Option<Duration>,
     ) -> Self {
         let keys = Arc::new(ArcSwapOption::empty());
         let search = CancellationToken::new();
@@ -71,7 +74,12 @@ impl Provider {
         };
         let ended = search.clone();
         surroundings.runtime.spawn(async move {
-            ended.run_until_cancelled(searching).await;
+            let searching = ended.run_until_cancelled(searching);
+            match limit {
+                // That the time is over shows in that nobody tells of trouble any more.
+                Some(limit) => drop(tokio::time::timeout(limit, searching).await),
+                None => drop(searching.await),
+            }
         });
         Self {
             issuer: url,
@@ -97,10 +105,15 @@ impl Provider {
         })
     }
 
-    /// Waits until the provider was found.
+    /// Whether it was not found, and is not looked for any more.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.trouble.has_changed().is_err() && self.keys.load().is_none()
+    }
+
+    /// Waits until the provider was found or given up.
     pub(crate) async fn found(&self) {
         let mut trouble = self.trouble.clone();
-        // The sender lives until there is no trouble any more, or until this provider is dropped.
+        // The sender lives until there is no trouble any more, or until the search ends without success.
         let _ = trouble.wait_for(Option::is_none).await;
     }
 }
@@ -134,11 +147,52 @@ async fn discover(
     loop {
         let error = match DiscoveryDocument::fetch(client, issuer).await {
             Ok(document) => return document,
-            Err(error) => error.to_string(),
+            Err(error) => cut(error.to_string()),
         };
         tracing::warn!(issuer = %issuer.url, %error, "cannot find the provider, will try again");
         tell.send_replace(Some(error));
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_RETRY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burgee_identity::SettableClock;
+    use jiff::Timestamp;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::NoMetrics;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_with_a_limit_is_given_up_then() {
+        let issuer = Issuer {
+            url: "https://127.0.0.1:1".to_owned(),
+            discovery_url: None,
+            certificate_authority: None,
+            audiences: vec!["a".to_owned()],
+        };
+        let surroundings = Surroundings {
+            clock: Arc::new(SettableClock::at(Timestamp::UNIX_EPOCH)),
+            metrics: Arc::new(NoMetrics),
+            runtime: Handle::current(),
+        };
+        let limit = Duration::from_secs(60);
+        let client = client(&issuer).unwrap();
+        let find = |limit| Provider::find(issuer.clone(), client.clone(), &surroundings, limit);
+        let (limited, unlimited) = (find(Some(limit)), find(None));
+        let started = Instant::now();
+        assert!(!limited.is_given_up());
+        limited.found().await;
+        assert_eq!(started.elapsed().as_secs(), limit.as_secs());
+        assert!(limited.is_given_up());
+        assert!(limited.keys().is_none() && limited.health().is_err());
+        assert!(
+            tokio::time::timeout(limit, unlimited.found())
+                .await
+                .is_err()
+        );
+        assert!(!unlimited.is_given_up());
     }
 }

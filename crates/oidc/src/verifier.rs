@@ -11,6 +11,9 @@ use crate::Claims;
 use crate::claims::MAX_TOKEN_LEN;
 use crate::key_set::{Attempt, KeySet, NotVerified, Wait};
 
+/// How many characters of what is wrong with something are told. What nobody vouches for may be part of it.
+const MAX_MESSAGE: usize = 512;
+
 /// How far ahead of us the clock of a token's issuer may be.
 const NOT_BEFORE_LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
@@ -241,4 +244,13 @@ pub(crate) fn go_time(time: Timestamp) -> impl std::fmt::Display {
 pub(crate) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     let items: Vec<_> = items.into_iter().map(quoted).collect();
     format!("[{}]", items.join(" "))
+}
+
+/// The beginning of a text that strangers may have made long, with a mark where something is missing.
+pub(crate) fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }

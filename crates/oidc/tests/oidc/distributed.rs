@@ -3,9 +3,10 @@
 use burgee_identity::Reason;
 use burgee_jose::SigningKey;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::provider::{Answer, DISCOVERY, KEYS, Provider};
-use crate::world::{World, claim, key};
+use crate::world::{World, claim, key, until};
 
 /// A world whose tokens' groups another provider may have.
 async fn world(groups: &Provider) -> World {
@@ -195,4 +196,41 @@ async fn only_so_many_issuers_of_claims_are_known_and_for_a_while() {
         .clock
         .set(jiff::Timestamp::from_second(crate::world::NOW).unwrap());
     world.user(&token(16)).await;
+}
+
+#[tokio::test]
+async fn issuers_that_are_not_found_make_room_for_others() {
+    let (groups, key) = provider_of_groups().await;
+    let world = world(&groups).await;
+    let tenant = |tenant: u32, discovery: Answer| {
+        groups.answer(&format!("/{tenant}{DISCOVERY}"), discovery);
+        let answer = json!({"iss": groups.at(&format!("/{tenant}")), "groups": ["a"]});
+        let answer = Answer::ok(world.signed(&key, answer));
+        groups.answer(&format!("/{tenant}/groups"), answer);
+        world.token(elsewhere(&groups.at(&format!("/{tenant}/groups"))))
+    };
+    let mut waiting = JoinSet::new();
+    for number in 0..16 {
+        let token = tenant(number, Answer::Hang);
+        waiting.spawn(world.decide(&token).resolve());
+        let discovery = format!("/{number}{DISCOVERY}");
+        until("the search", || groups.requests(&discovery) == 1).await;
+        world.pass(1);
+    }
+    let issuer = groups.at("/16");
+    let document = json!({"issuer": issuer, "jwks_uri": groups.at(KEYS)}).to_string();
+    let token = tenant(16, Answer::ok(document));
+    world.user(&token).await;
+    world.user(&token).await;
+    assert_eq!(groups.requests(&format!("/16{DISCOVERY}")), 1);
+
+    // The first is looked for anew, the last still is.
+    for (number, searches) in [(15, 1), (0, 2)] {
+        let token = world.token(elsewhere(&groups.at(&format!("/{number}/groups"))));
+        waiting.spawn(world.decide(&token).resolve());
+        let (endpoint, discovery) = (format!("/{number}/groups"), format!("/{number}{DISCOVERY}"));
+        until("the answer", || groups.requests(&endpoint) == 2).await;
+        until("the search", || groups.requests(&discovery) == searches).await;
+    }
+    assert_eq!(groups.requests(&format!("/15{DISCOVERY}")), 1);
 }

@@ -8,7 +8,7 @@ use burgee_oidc::hash_label;
 use serde_json::json;
 
 use crate::provider::{Answer, DISCOVERY, KEYS, Provider};
-use crate::world::{DEADLINE, World, configured, until};
+use crate::world::{DEADLINE, World, claim, configured, until};
 
 #[tokio::test]
 async fn a_new_set_judges_from_the_moment_it_is_put_in_force() {
@@ -33,6 +33,38 @@ async fn a_new_set_judges_from_the_moment_it_is_put_in_force() {
         *world.metrics.removed.lock().unwrap(),
         [hash_label(world.provider.url().as_bytes())]
     );
+}
+
+#[tokio::test]
+async fn an_issuer_that_stays_keeps_its_keys_while_its_provider_is_away() {
+    let mut world = World::new().await;
+    let token = world.token(json!({}));
+    world.user(&token).await;
+    world.provider.stop().await;
+
+    let mut changed = configured(&world.provider);
+    changed.issuer.audiences.push("other".to_owned());
+    changed.claim_mappings.username = claim("sub", "new:");
+    let prepared = world.jwt.prepare([changed]).unwrap();
+    assert!(prepared.wait_until_healthy(Duration::ZERO).await);
+    world.jwt.replace(prepared);
+    assert_eq!(world.user(&token).await.name, "new:jane");
+    assert_eq!(world.fetches(), 1);
+    assert_eq!(world.provider.requests(DISCOVERY), 1);
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_found_in_another_way_has_to_be_found_again() {
+    let world = World::new().await;
+    let stranger = Provider::start().await;
+    let mut elsewhere = configured(&world.provider);
+    elsewhere.issuer.discovery_url = Some(world.provider.at("/elsewhere"));
+    let mut unknown = configured(&world.provider);
+    unknown.issuer.certificate_authority = Some(stranger.authority().to_owned());
+    for changed in [elsewhere, unknown] {
+        let prepared = world.jwt.prepare([changed]).unwrap();
+        assert!(prepared.health()[0].result.is_err());
+    }
 }
 
 #[tokio::test]

@@ -519,3 +519,15 @@ async fn the_worked_example_as_flags_would_have_it() {
     assert_eq!(user.name, "https://issuer.example.test#auth");
     assert_eq!(user.groups, ["system:authenticated"]);
 }
+
+#[tokio::test]
+async fn what_is_told_of_a_token_has_a_bound() {
+    let world = World::new().await;
+    let many: Vec<_> = (0..1000).map(|n| format!("ä{n}")).collect();
+    let (reason, message) = world.refusal(&world.token(json!({"aud": many}))).await;
+    assert_eq!(reason, Reason::TokenAudienceMismatch);
+    let start = "oidc: verify token: oidc: expected audience \"kubernetes\" got [\"ä0\" \"ä1\"";
+    assert!(message.starts_with(start), "{message}");
+    assert_eq!(message.chars().count(), 513);
+    assert!(message.ends_with('…'));
+}
