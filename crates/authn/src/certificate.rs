@@ -16,7 +16,7 @@ use std::sync::Arc;
 use burgee_identity::{Authenticated, Check, Clock, Outcome, Reason, Rejection};
 use x509_parser::certificate::X509Certificate;
 
-use crate::authenticator::add_authenticated_group;
+use crate::group_adder::add_authenticated_group;
 use crate::{Authenticator, Decision, Error, Metrics, NoMetrics, Reload, Request, Verdict};
 
 pub(crate) use bundle::CaBundle;

@@ -31,6 +31,7 @@
 //! ```
 
 mod anonymous;
+mod audience_agnostic;
 mod authenticator;
 mod bearer;
 mod bootstrap_tokens;
@@ -42,6 +43,7 @@ mod digest;
 mod error;
 pub mod explain;
 mod front_proxy;
+mod group_adder;
 mod identity_headers;
 mod layer;
 mod loopback;
@@ -53,13 +55,12 @@ mod static_tokens;
 mod testing;
 mod text;
 mod token_cache;
+mod union;
 mod websocket;
 
 pub use anonymous::Anonymous;
-pub use authenticator::{
-    AudienceAgnostic, Authenticator, GroupAdder, OnRejection, TokenAuthenticator, Union,
-    add_authenticated_group, aggregate,
-};
+pub use audience_agnostic::AudienceAgnostic;
+pub use authenticator::{Authenticator, TokenAuthenticator};
 pub use bearer::{BearerHeader, BearerToken, EXTRA_SPACE_WARNING, LONGEST_TOKEN};
 pub use bootstrap_tokens::{BootstrapTokens, TokenRecords};
 #[cfg(feature = "rustls")]
@@ -70,6 +71,7 @@ pub use csv::{CsvError, CsvProblem};
 pub use decision::{Decision, Verdict};
 pub use error::Error;
 pub use front_proxy::{FrontProxy, FrontProxyOptions, FrontProxyProblem, RemoteUid};
+pub use group_adder::{GroupAdder, add_authenticated_group};
 pub use identity_headers::IdentityHeaders;
 pub use layer::{
     Attempted, AuditAnnotations, Authentication, AuthenticationBody, AuthenticationFuture,
@@ -84,6 +86,7 @@ pub use request::{Audiences, OwnedRequest, Request};
 pub use service_accounts::ServiceAccountTokens;
 pub use static_tokens::StaticTokens;
 pub use token_cache::{CachePolicy, TokenCache};
+pub use union::{OnRejection, Union, aggregate};
 pub use websocket::{
     TOKEN_PROTOCOL_PREFIX, WebSocketProtocols, WebSocketProtocolsError, WebSocketToken,
 };

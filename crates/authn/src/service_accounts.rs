@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burgee_identity::{Authenticated, Check, Outcome, Secret};
 use burgee_service_account::{NotValid, TokenValidator};
 
-use crate::authenticator::add_authenticated_group;
+use crate::group_adder::add_authenticated_group;
 use crate::{Audiences, Decision, Metrics, NoMetrics, TokenAuthenticator, Verdict};
 
 /// Knows the tokens that a [`TokenValidator`] accepts.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use burgee_identity::{Authenticated, Check, Reason, UserInfo};
 
-use crate::authenticator::add_authenticated_group;
 use crate::csv::Records;
 use crate::digest::{Digest, PrefixKey};
+use crate::group_adder::add_authenticated_group;
 use crate::{Audiences, Decision, Error, Reload, TokenAuthenticator, Verdict};
 
 /// Knows the tokens of a CSV file with the columns token, user name, uid and groups.

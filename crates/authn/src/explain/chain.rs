@@ -12,9 +12,9 @@ use rustls_pki_types::CertificateDer;
 
 use super::conceal::Secrets;
 use super::{anatomy, certificate_anatomy};
-use crate::authenticator::add_authenticated_group;
 use crate::bearer::INVALID_BEARER_TOKEN;
 use crate::chain::serves;
+use crate::group_adder::add_authenticated_group;
 use crate::{Audiences, Chain, PeerCertificates, Request, Verdict, aggregate};
 
 /// A credential to explain. `Debug` does not show it.
