@@ -77,7 +77,9 @@ fn compile(pattern: &str) -> Result<Regex, String> {
     if pattern.len() > PATTERN_LIMIT {
         return Err(format!("pattern is longer than {PATTERN_LIMIT} bytes"));
     }
-    RegexBuilder::new(&in_our_dialect(pattern))
+    let translated = in_our_dialect(pattern)
+        .map_err(|problem| format!("error parsing regexp: {problem}: `{pattern}`"))?;
+    RegexBuilder::new(&translated)
         .size_limit(COMPILED_LIMIT)
         .dfa_size_limit(2 * COMPILED_LIMIT)
         .nest_limit(100)
@@ -93,7 +95,11 @@ fn compile(pattern: &str) -> Result<Regex, String> {
 
 /// RE2's `\d`, `\s`, `\w` and `\b` know ASCII alone. Rules that keep people out are written with
 /// that in mind, so the classes are spelled out for an engine whose own know all of Unicode.
-fn in_our_dialect(pattern: &str) -> String {
+///
+/// # Errors
+///
+/// What our engine takes and RE2 does not, or takes for something else.
+fn in_our_dialect(pattern: &str) -> Result<String, &'static str> {
     let mut translated = String::with_capacity(pattern.len() + 16);
     let mut characters = pattern.chars().peekable();
     let mut in_class = false;
@@ -108,12 +114,21 @@ fn in_our_dialect(pattern: &str) -> String {
                     _ => None,
                 };
                 match (class, escaped) {
-                    (Some(class), _) if in_class => translated.push_str(class),
+                    // In brackets of its own in a class too: its last character begins no range.
                     (Some(class), _) => translated.extend(["[", class, "]"]),
                     (None, Some('D')) => translated.push_str("[^0-9]"),
                     (None, Some('S')) => translated.push_str(r"[^\t\n\f\r ]"),
                     (None, Some('W')) => translated.push_str("[^0-9A-Za-z_]"),
                     (None, Some('b')) if !in_class => translated.push_str(r"(?-u:\b)"),
+                    (None, Some('B')) if !in_class => translated.push_str(r"(?-u:\B)"),
+                    (None, Some('u' | 'U')) => return Err("invalid escape sequence"),
+                    (None, Some('p' | 'P')) if names_a_property_by_value(&characters) => {
+                        return Err("invalid character class range");
+                    }
+                    // Among them `\<` and `\>`, which are the borders of words in our engine.
+                    (None, Some(mark)) if mark.is_ascii() && !mark.is_ascii_alphanumeric() => {
+                        literally(mark, &mut translated);
+                    }
                     (None, Some('Q')) if !in_class => quote(&mut characters, &mut translated),
                     (None, escaped) => {
                         translated.push('\\');
@@ -127,10 +142,19 @@ fn in_our_dialect(pattern: &str) -> String {
                 if characters.next_if_eq(&'^').is_some() {
                     translated.push('^');
                 }
-                // A bracket in first place is itself.
-                if characters.next_if_eq(&']').is_some() {
-                    translated.push_str(r"\]");
+                // A bracket or a hyphen in first place is itself.
+                if let Some(first) = characters.next_if(|next| matches!(next, ']' | '-')) {
+                    translated.extend(['\\', first]);
                 }
+            }
+            '(' if !in_class => {
+                translated.push('(');
+                if characters.peek() == Some(&'?') && !is_group(&characters) {
+                    return Err("invalid or unsupported Perl syntax");
+                }
+            }
+            '-' if in_class && ends_in_class(&characters) => {
+                return Err("invalid character class range");
             }
             // `[[:alpha:]]` is the same in both; any other bracket in a class is itself in RE2.
             '[' if characters.peek() == Some(&':') => {
@@ -152,16 +176,56 @@ fn in_our_dialect(pattern: &str) -> String {
             other => translated.push(other),
         }
     }
-    translated
+    Ok(translated)
+}
+
+type Rest<'p> = std::iter::Peekable<std::str::Chars<'p>>;
+
+/// Whether RE2 knows the group that goes on with `?`: a name, or the flags `i`, `m`, `s` and `U`.
+/// Ours has more flags (`x`, `u`, `R`), and more characters in names.
+fn is_group(rest: &Rest<'_>) -> bool {
+    let head = rest.clone().skip(1);
+    let head: String = head
+        .take_while(|next| !matches!(next, ':' | ')' | '>'))
+        .collect();
+    match head.strip_prefix("P<").or_else(|| head.strip_prefix('<')) {
+        Some(name) => name
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || character == '_'),
+        None => head.chars().all(|flag| "imsU-".contains(flag)),
+    }
+}
+
+/// Whether `{…}` follows with a value, as in `\p{sc=Greek}`.
+fn names_a_property_by_value(rest: &Rest<'_>) -> bool {
+    let mut name = rest.clone();
+    name.next_if_eq(&'{').is_some()
+        && name
+            .take_while(|character| !matches!(character, '}' | '\\'))
+            .any(|character| matches!(character, '=' | ':' | '!'))
+}
+
+/// Whether a class of characters follows, which ends no range.
+fn ends_in_class(rest: &Rest<'_>) -> bool {
+    let mut rest = rest.clone();
+    rest.next() == Some('\\')
+        && matches!(
+            rest.next(),
+            Some('d' | 's' | 'w' | 'D' | 'S' | 'W' | 'p' | 'P')
+        )
+}
+
+fn literally(character: char, into: &mut String) {
+    into.push_str(&regex::escape(character.encode_utf8(&mut [0; 4])));
 }
 
 /// Copies the text up to `\E` so that it stands for itself.
-fn quote(characters: &mut std::iter::Peekable<std::str::Chars<'_>>, into: &mut String) {
+fn quote(characters: &mut Rest<'_>, into: &mut String) {
     while let Some(character) = characters.next() {
         if character == '\\' && characters.next_if_eq(&'E').is_some() {
             return;
         }
-        into.push_str(&regex::escape(character.encode_utf8(&mut [0; 4])));
+        literally(character, into);
     }
 }
 
@@ -189,10 +253,45 @@ mod tests {
             (r"(?i)^ADMIN$", "admin", true),
             (r"^a$", "a\n", false),
             (r"\.", "a.b", true),
+            (r"^\<a\>$", "<a>", true),
+            (r"\<a\>", "a", false),
+            (r"^\_\-\ \@[\<\-\^\]]$", "_- @]", true),
+            (r"a\Bb", "ab", true),
+            (r"^a\B\x{e9}$", "a\u{e9}", false),
+            (r"^\B\x{e9}$", "\u{e9}", true),
+            (r"^[\s-a]$", "-", true),
+            (r"^[\s-a]$", "A", false),
+            (r"^(?P<name>a)(?<b>b)(?i:C)(?s-m).$", "abc\n", true),
         ];
         for (pattern, text, matches) in cases {
             let compiled = compile(pattern).unwrap();
             assert_eq!(compiled.is_match(text), matches, "{pattern} on {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_re2_refuses_is_refused() {
+        for pattern in [
+            r"\b{start}a",
+            r"\b{end-half}",
+            "(?x) a b",
+            "(?i-x:a b)",
+            "(?u)a",
+            "(?R)a$",
+            "(?P<a.b>c)",
+            "(?P<a[0]>c)",
+            r"\u0061",
+            r"\U00000061",
+            r"\p{sc=Greek}",
+            r"[\p{gc!=L}]",
+            r"[!-\d]",
+            r"(?=a)",
+            r"(a)\1",
+            r"\y",
+            r"\",
+        ] {
+            let problem = compile(pattern).unwrap_err();
+            assert!(problem.starts_with("error parsing regexp: "), "{problem}");
         }
     }
 

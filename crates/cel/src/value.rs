@@ -247,23 +247,36 @@ impl CelValue {
         budget: &mut Budget,
     ) -> Result<Option<Ordering>, EvaluationError> {
         budget.charge(1)?;
+        budget.charge_text(self.text_len().min(other.text_len()))?;
+        self.order(other)
+    }
+
+    /// What [`CelValue::compare`] says, for callers that have charged for it.
+    pub(crate) fn order(&self, other: &Self) -> Result<Option<Ordering>, EvaluationError> {
         Ok(Some(match (self, other) {
             (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
-            (Self::Bytes(a), Self::Bytes(b)) => {
-                budget.charge_text(a.len().min(b.len()))?;
-                a.cmp(b)
-            }
+            (Self::Bytes(a), Self::Bytes(b)) => a.cmp(b),
             (Self::Duration(a), Self::Duration(b)) => a.cmp(b),
-            (Self::String(a), Self::String(b)) => {
-                budget.charge_text(a.len().min(b.len()))?;
-                a.cmp(b)
-            }
+            (Self::String(a), Self::String(b)) => a.cmp(b),
             (Self::Timestamp(a), Self::Timestamp(b)) => a.cmp(b),
             _ if self.is_number() && other.is_number() => {
                 return Ok(compare_numbers(self, other));
             }
             _ => return Err(EvaluationError::NoSuchOverload),
         }))
+    }
+
+    /// How many bytes a comparison can have to read.
+    pub(crate) fn text_len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::String(text) => text.len(),
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn is_nan(&self) -> bool {
+        matches!(self, Self::Double(value) if value.is_nan())
     }
 
     fn is_number(&self) -> bool {

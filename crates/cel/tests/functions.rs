@@ -104,6 +104,9 @@ fn lists() {
         "[1, 2, 3].reverse() == [3, 2, 1]",
         "[1, 2, 3, 4].slice(1, 3) == [2, 3] && [1].slice(1, 1) == []",
         "[3, 1, 2].sort() == [1, 2, 3] && ['b', 'a'].sort() == ['a', 'b']",
+        "[double('NaN'), 2.0, double('NaN'), 1.0].sort().slice(0, 2) == [1.0, 2.0]",
+        "lists.range(500).map(i, i % 3 == 0 ? double('NaN') : double(500 - i)).sort().slice(0, 333).isSorted()",
+        "lists.range(500).sortBy(i, i % 3 == 0 ? double('NaN') : -double(i)).slice(333, 500).all(i, i % 3 == 0)",
         "[{'n': 2}, {'n': 1}].sortBy(e, e.n) == [{'n': 1}, {'n': 2}]",
         "[1, 2].first().value() == 1 && [1, 2].last() == optional.of(2) && ![].first().hasValue()",
         "[1] + [2] == [1, 2] && 1 in [1, 2] && size([1]) == 1 && {'a': 1}.size() == 1",
@@ -119,6 +122,7 @@ fn lists() {
             "[dyn(1), dyn('a')].sort()",
             "list elements must have the same type",
         ),
+        ("[dyn([2]), dyn([1])].sort()", "no such overload"),
         ("[[1]].flatten(-1)", "level must be non-negative"),
         ("[dyn('a')].sum()", "no such overload"),
     ]);

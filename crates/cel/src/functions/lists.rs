@@ -168,30 +168,33 @@ fn slice(items: &[CelValue], start: i64, end: i64, budget: &mut Budget) -> Outco
 }
 
 /// The items in the order of their keys; items of equal keys stay in place.
+///
+/// Not-a-number comes last, where upstream leaves the order open: a sort needs a total order. All of
+/// the cost is charged before, so that no comparison can fail half-way.
 fn sorted(items: &[CelValue], keys: &[CelValue], budget: &mut Budget) -> Outcome {
     budget.charge(items.len())?;
     let mut pairs: Vec<(&CelValue, &CelValue)> = keys.iter().zip(items).collect();
-    if let Some((first, _)) = pairs.first()
-        && keys.iter().any(|key| key.type_name() != first.type_name())
-    {
+    let Some((first, _)) = pairs.first() else {
+        return Ok(CelValue::list(Vec::new()));
+    };
+    if keys.iter().any(|key| key.type_name() != first.type_name()) {
         return Err(EvaluationError::function(
             "list elements must have the same type",
         ));
     }
-    let mut problem = None;
-    pairs.sort_by(|(a, _), (b, _)| match a.compare(b, budget) {
-        Ok(order) => order.unwrap_or(Ordering::Equal),
-        Err(error) => {
-            problem.get_or_insert(error);
-            Ordering::Equal
-        }
-    });
-    match problem {
-        Some(problem) => Err(problem),
-        None => Ok(CelValue::list(
-            pairs.into_iter().map(|(_, item)| item.clone()).collect(),
-        )),
+    // Refuses keys of a type without an order.
+    first.order(first)?;
+    let rounds = usize::try_from(keys.len().ilog2()).unwrap_or(usize::MAX) + 1;
+    for key in keys {
+        budget.charge((1 + key.text_len().div_ceil(10)) * rounds)?;
     }
+    pairs.sort_by(|(a, _), (b, _)| {
+        let order = a.order(b).ok().flatten();
+        order.unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+    });
+    Ok(CelValue::list(
+        pairs.into_iter().map(|(_, item)| item.clone()).collect(),
+    ))
 }
 
 fn has(items: &[CelValue], item: &CelValue, budget: &mut Budget) -> Result<bool, EvaluationError> {
