@@ -30,6 +30,7 @@ mod refusals;
 pub use anatomy::anatomy;
 pub use certificate::{certificate_anatomy, certificates_from_pem};
 pub use chain::Credential;
+pub(crate) use conceal::cut;
 pub use refusals::{MAX_FOUND, RecentRefusals, RefusedRequest};
 
 #[cfg(doc)]

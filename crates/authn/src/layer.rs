@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 
 use crate::chain::serves;
+use crate::explain::cut;
 use crate::{
     AttemptResult, Audiences, Authenticator, Decision, IdentityHeaders, Metrics, PeerCertificates,
     Request, UserLabel, Verdict,
@@ -32,6 +33,8 @@ use unauthorized::unauthorized;
 
 pub use refusal::{Attempted, Refusal};
 
+/// How much of a message is logged.
+const MAX_LOGGED: usize = 512;
 /// How many bytes of heads may wait for a verdict at once; each is kept twice meanwhile.
 const MAX_WAITING: usize = 64 * 1024 * 1024;
 /// In what steps they are counted.
@@ -450,10 +453,12 @@ impl Shared {
             }
         };
         self.metrics.attempt(result, took);
+        self.metrics.refused(reason);
         for rejection in &rejections {
+            // What a token says of itself can be long.
             tracing::info!(
                 reason = rejection.reason.code(),
-                error = %rejection.message,
+                error = %cut(&rejection.message, MAX_LOGGED),
                 "unable to authenticate the request"
             );
         }

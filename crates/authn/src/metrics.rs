@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use burgee_identity::Outcome;
+use burgee_identity::{Outcome, Reason};
 
 /// Receives what is worth counting. Every method does nothing unless it is implemented.
 ///
@@ -11,6 +11,9 @@ use burgee_identity::Outcome;
 pub trait Metrics: Send + Sync + fmt::Debug {
     /// A request was judged: `authentication_attempts`, `authentication_duration_seconds`.
     fn attempt(&self, _result: AttemptResult, _duration: Duration) {}
+
+    /// A request was refused, for this reason. Upstream counts no reasons.
+    fn refused(&self, _reason: Reason) {}
 
     /// A request was let through as this user: `authenticated_user_requests`.
     fn user(&self, _label: UserLabel) {}

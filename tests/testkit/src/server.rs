@@ -9,7 +9,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{Client, Kubeconfig, Kubectl, burgee, eventually};
+use crate::{Client, Kubeconfig, Kubectl, burgee, credential_in, eventually};
 
 /// What stands before the server's URL on the line that says that it is ready.
 const READY: &str = "Serving at ";
@@ -188,10 +188,14 @@ impl Server {
             .arg(self.data_directory())
             .args(["--bind", &self.address])
             .args(&self.arguments)
+            .args(log_level(&self.arguments))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut process = command.spawn().expect("the built program starts");
+        if let Some(credential) = credential_in(&self.log.text()) {
+            panic!("the server printed the credential {credential}");
+        }
         self.log = Log::default();
         self.log
             .keep(process.stdout.take().expect("its output is piped"));
@@ -215,10 +219,15 @@ impl Server {
 }
 
 impl Drop for Server {
+    /// Ends it, and looks through everything that it printed for credentials.
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();
+        }
+        let log = self.log.text();
+        if let Some(credential) = credential_in(&log).filter(|_| !thread::panicking()) {
+            panic!("the server printed the credential {credential}");
         }
         if thread::panicking() {
             eprintln!(
@@ -228,6 +237,13 @@ impl Drop for Server {
             );
         }
     }
+}
+
+/// The log level of `BURGEE_TEST_LOG_LEVEL`, for tests that ask for none.
+fn log_level(arguments: &[String]) -> Option<String> {
+    let is_level = |argument: &String| argument.starts_with("--log-level");
+    let level = std::env::var("BURGEE_TEST_LOG_LEVEL").ok()?;
+    (!arguments.iter().any(is_level)).then(|| format!("--log-level={level}"))
 }
 
 /// What a process prints, from both of its streams.

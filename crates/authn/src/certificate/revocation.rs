@@ -1,6 +1,7 @@
 //! Certificates that their authorities took back.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
@@ -33,6 +34,9 @@ struct RevocationList {
     authority_key: Option<Vec<u8>>,
     signed: Vec<u8>,
     signature: Vec<u8>,
+    /// The authority's certificate that verified the signature: a long list is hashed once, not with each
+    /// connection.
+    verified_by: OnceLock<CertificateDer<'static>>,
     next_update: Timestamp,
     warned: AtomicBool,
 }
@@ -107,7 +111,7 @@ impl RevocationLists {
             {
                 continue;
             }
-            list.verify(&signer)?;
+            list.verify(issuer, &signer)?;
             if list.serials.find_serial(serial)?.is_some() {
                 return Err(webpki::Error::CertRevoked);
             }
@@ -136,6 +140,7 @@ impl RevocationList {
             authority_key: parsed.extensions().iter().find_map(authority_key),
             signed: parsed.tbs_cert_list.as_ref().to_vec(),
             signature: parsed.signature_value.data.to_vec(),
+            verified_by: OnceLock::new(),
             next_update: next_update.unwrap_or(Timestamp::MAX),
             warned: AtomicBool::new(false),
         })
@@ -143,12 +148,21 @@ impl RevocationList {
 
     /// Any algorithm that would do for a certificate does for a list. The issuer's key usage is not
     /// asked for `cRLSign`: kubeadm's authorities lack it, and a list can only take away.
-    fn verify(&self, signer: &EndEntityCert<'_>) -> Result<(), webpki::Error> {
+    fn verify(
+        &self,
+        issuer: &CertificateDer<'_>,
+        signer: &EndEntityCert<'_>,
+    ) -> Result<(), webpki::Error> {
+        if self.verified_by.get().is_some_and(|known| known == issuer) {
+            return Ok(());
+        }
         let verified = ALL_VERIFICATION_ALGS.iter().any(|algorithm| {
             let verified = signer.verify_signature(*algorithm, &self.signed, &self.signature);
             verified.is_ok()
         });
         if verified {
+            // Another certificate of the same authority may have been quicker; one is enough.
+            let _ = self.verified_by.set(issuer.clone().into_owned());
             Ok(())
         } else {
             Err(webpki::Error::InvalidCrlSignatureForPublicKey)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use burgee_authn::{ActiveFetch, AttemptResult, CacheStatus, FetchStatus, UserLabel};
+use burgee_identity::Reason;
 use burgee_service_account::TokenUse;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
@@ -32,6 +33,7 @@ pub(crate) struct Metrics {
     in_flight: Family<KindLabels, Gauge>,
     attempts: Family<ResultLabels, Bare>,
     attempt_seconds: Family<ResultLabels, Histogram, fn() -> Histogram>,
+    refusals: Family<ReasonLabels, Counter>,
     users: Family<UserLabels, Bare>,
     cache_requests: Family<StatusLabels, Counter>,
     cache_seconds: Family<StatusLabels, Histogram, fn() -> Histogram>,
@@ -91,6 +93,11 @@ struct ResultLabels {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct StatusLabels {
     status: &'static str,
 }
@@ -140,6 +147,7 @@ impl Metrics {
         let in_flight = Family::default();
         let attempts = Family::default();
         let attempt_seconds = Family::new_with_constructor(attempt_buckets as fn() -> Histogram);
+        let refusals = Family::default();
         let users = Family::default();
         let cache_requests = Family::default();
         let cache_seconds = Family::new_with_constructor(attempt_buckets as fn() -> Histogram);
@@ -173,6 +181,11 @@ impl Metrics {
             "authentication_duration_seconds",
             "Time that judging a request took",
             Family::clone(&attempt_seconds),
+        );
+        registry.register(
+            "burgee_authentication_refusals",
+            "Requests that were refused, by reason",
+            Family::clone(&refusals),
         );
         registry.register(
             "authenticated_user_requests",
@@ -226,6 +239,7 @@ impl Metrics {
             in_flight,
             attempts,
             attempt_seconds,
+            refusals,
             users,
             cache_requests,
             cache_seconds,
@@ -392,6 +406,11 @@ impl burgee_authn::Metrics for Metrics {
         self.attempt_seconds
             .get_or_create(&labels)
             .observe(duration.as_secs_f64());
+    }
+
+    fn refused(&self, reason: Reason) {
+        let reason = reason.code();
+        self.refusals.get_or_create(&ReasonLabels { reason }).inc();
     }
 
     fn user(&self, label: UserLabel) {
