@@ -4,12 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use burgee_authn::{FrontProxyOptions, Http2Mitigation, Reload};
+use burgee_authn::{
+    ClientCertificates, FrontProxy, FrontProxyOptions, Http2Mitigation, NoMetrics, Reload,
+    StaticTokens, UidPolicy,
+};
 use burgee_controllers::{AuthenticationTrust, RequestHeaderTrust};
 use burgee_identity::{Clock, SystemClock};
 use burgee_kubeconfig::Kubeconfig;
 use burgee_oidc::{
-    AnonymousConfiguration, AuthenticationConfiguration, ConfigurationError, Reloader, Rules,
+    AnonymousConfiguration, AuthenticationConfiguration, ConfigurationError, JwtAuthenticator,
+    Reloader, Rules,
 };
 use burgee_pki::Pki;
 use burgee_server::{AnonymousRequests, Config, FrontProxies, NamedFile, Reloads, TokenWebhook};
@@ -56,21 +60,15 @@ pub(super) fn configure(
     if let Some(proxies) = &config.front_proxies {
         let path = Some(proxies.authorities.as_path());
         let client_ca = file("requestheader-client-ca-file", path)?;
-        let options = FrontProxyOptions {
-            allowed_names: proxies.allowed_names.clone(),
-            username_headers: proxies.username_headers.clone(),
-            uid_headers: proxies.uid_headers.clone(),
-            group_headers: proxies.group_headers.clone(),
-            extra_header_prefixes: proxies.extra_headers_prefix.clone(),
-            ..FrontProxyOptions::default()
-        };
+        let options = front_proxy_options(proxies);
         server.front_proxies = client_ca.map(|client_ca| FrontProxies { client_ca, options });
     }
     if let Some(webhook) = &config.webhook {
         server.webhook = Some(token_webhook(webhook)?);
     }
     server.bootstrap_tokens = config.bootstrap_tokens;
-    let jwt_file = issuers(server, &config.jwt)?;
+    let (jwt, jwt_file) = issuers(&server.issuers, &config.jwt)?;
+    server.jwt = jwt;
     for warning in burgee_oidc::warnings(&server.jwt) {
         tracing::warn!("{warning}");
     }
@@ -87,6 +85,17 @@ pub(super) fn configure(
         false => Http2Mitigation::KeepOpen,
     };
     Ok(jwt_file)
+}
+
+fn front_proxy_options(config: &FrontProxyConfig) -> FrontProxyOptions {
+    FrontProxyOptions {
+        allowed_names: config.allowed_names.clone(),
+        username_headers: config.username_headers.clone(),
+        uid_headers: config.uid_headers.clone(),
+        group_headers: config.group_headers.clone(),
+        extra_header_prefixes: config.extra_headers_prefix.clone(),
+        ..FrontProxyOptions::default()
+    }
 }
 
 fn token_webhook(webhook: &WebhookConfig) -> anyhow::Result<TokenWebhook> {
@@ -119,30 +128,87 @@ fn sends_in_secret(server: &str) -> bool {
         || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// Issuers of JWTs. No other issuer may have the name of one whose tokens are made here.
-fn issuers(server: &mut Config, config: &JwtConfig) -> anyhow::Result<Option<JwtFile>> {
+/// Issuers of JWTs. None may have the name of one of `own`, whose tokens are made here.
+fn issuers(
+    own: &[String],
+    config: &JwtConfig,
+) -> anyhow::Result<(Vec<JwtAuthenticator>, Option<JwtFile>)> {
     let rules = Rules {
-        disallowed_issuers: server.issuers.clone(),
+        disallowed_issuers: own.to_vec(),
     };
     let path = match config {
         JwtConfig::Flags(flags) => {
-            server.jwt.extend(flags.as_ref().clone().check(&rules)?);
-            return Ok(None);
+            let issuer = flags.as_ref().clone().check(&rules)?;
+            return Ok((issuer.into_iter().collect(), None));
         }
         JwtConfig::File(path) => path,
     };
     let name = path.display().to_string();
     let content = read(path).map_err(|error| ConfigurationError::unreadable(&name, &error))?;
     let configuration = AuthenticationConfiguration::load(&name, &content, &rules)?;
-    server.jwt.clone_from(&configuration.jwt);
-    Ok(Some(JwtFile {
-        file: NamedFile {
-            path: name,
-            content,
-        },
+    let jwt = configuration.jwt.clone();
+    let file = NamedFile {
+        path: name,
+        content,
+    };
+    let file = JwtFile {
+        file,
         rules,
         configuration,
-    }))
+    };
+    Ok((jwt, Some(file)))
+}
+
+/// Reads every file of authentication as a start would, and finds the same faults.
+pub(super) fn validate(
+    config: &AuthenticationConfig,
+    own_issuers: &[String],
+) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let clients = ClientCertificates::new(
+        config
+            .client_authorities
+            .as_deref()
+            .map_or_else(String::new, |file| {
+                format!("client-ca-bundle::{}", file.display())
+            }),
+        UidPolicy::FromSubject,
+        Arc::clone(&clock),
+        Arc::new(NoMetrics),
+    )?;
+    if let Some(bundle) = file("client-ca-file", config.client_authorities.as_deref())? {
+        clients.reload(&bundle.content)?;
+    }
+    if let Some(lists) = file("client-crl-file", config.client_revocations.as_deref())? {
+        clients.reload_revocations(&lists.path, &lists.content)?;
+    }
+    if let Some(proxies) = &config.front_proxies {
+        let name = format!("request-header::{}", proxies.authorities.display());
+        let proxy = FrontProxy::new(name, &front_proxy_options(proxies), clock)?;
+        let path = Some(proxies.authorities.as_path());
+        if let Some(bundle) = file("requestheader-client-ca-file", path)? {
+            proxy.reload(&bundle.content)?;
+        }
+        proxy.check_overlap(&clients)?;
+    }
+    if let Some(NamedFile { path, content }) =
+        file("token-auth-file", config.token_file.as_deref())?
+    {
+        let wrong = format!("cannot use token-auth-file {path}");
+        StaticTokens::new(path, &content).context(wrong)?;
+    }
+    if let Some(webhook) = &config.webhook {
+        token_webhook(webhook)?;
+    }
+    let (jwt, file) = issuers(own_issuers, &config.jwt)?;
+    for warning in burgee_oidc::warnings(&jwt) {
+        tracing::warn!("{warning}");
+    }
+    let anonymous = file
+        .as_ref()
+        .and_then(|file| file.configuration.anonymous.as_ref());
+    AnonymousConfiguration::effective(anonymous, config.anonymous)?;
+    Ok(())
 }
 
 /// What other servers should trust to know callers as this one does.

@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Print the settings that result from flags, file and defaults as such a file, and exit
     #[arg(long)]
     print_config: bool,
+    /// Check the settings and the files of authentication that they name, and exit
+    #[arg(long)]
+    validate_config: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -82,6 +85,12 @@ impl Arguments {
     #[must_use]
     pub fn print_config(&self) -> bool {
         self.print_config
+    }
+
+    /// Whether the settings are to be checked only.
+    #[must_use]
+    pub fn validate_config(&self) -> bool {
+        self.validate_config
     }
 
     /// The settings from flags, file and defaults.

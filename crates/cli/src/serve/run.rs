@@ -42,6 +42,12 @@ impl Arguments {
             output::print(&settings.to_yaml()?)?;
             return Ok(());
         }
+        if self.validate_config() {
+            let own_issuers = &config.service_account.issuers;
+            authenticators::validate(&config.authentication, own_issuers)?;
+            output::print("The settings and the files of authentication are in order.\n")?;
+            return Ok(());
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build();

@@ -18,12 +18,20 @@ impl Starts {
     /// sense by itself is exit code 2, what a file holds is 1.
     #[track_caller]
     fn refused(&self, code: i32, flags: &[String]) -> String {
-        let mut command = burgee();
-        command
-            .args(["serve", "--bind=127.0.0.1:0", "--data-dir"])
-            .arg(self.0.path().join("data"));
-        let error = run(command.args(flags)).fails(code);
+        let serve = || {
+            let mut command = burgee();
+            command
+                .args(["serve", "--bind=127.0.0.1:0", "--data-dir"])
+                .arg(self.0.path().join("data"))
+                .args(flags);
+            command
+        };
+        let error = run(&mut serve()).fails(code);
         says(&error, "error: ");
+        // Who only asks is told the same.
+        let checked = run(serve().arg("--validate-config")).fails(code);
+        let told = |text: &str| text.find("error: ").map(|at| text[at..].to_owned());
+        assert_eq!(told(&checked), told(&error));
         error
     }
 }
@@ -342,4 +350,21 @@ fn a_webhook_that_cannot_be_found_is_refused() {
         "unsupported authentication webhook version \"v2\", supported versions are \"v1\", \
          \"v1beta1\"",
     );
+}
+
+#[test]
+fn a_configuration_that_is_in_order_can_be_checked_without_serving() {
+    let (files, directory) = (Files::new(), TempDir::new().unwrap());
+    let authority = Authority::new("both");
+    let mut command = burgee();
+    command
+        .args(["serve", "--validate-config", "--data-dir"])
+        .arg(directory.path().join("data"))
+        .args([
+            files.flag("client-ca-file", authority.pem()),
+            files.flag("token-auth-file", "token,jane,u1"),
+            files.flag("authentication-config", configuration(json!([]))),
+        ]);
+    says(&run(&mut command).ok(), "are in order");
+    assert!(!directory.path().join("data").exists());
 }
